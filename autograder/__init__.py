@@ -1,0 +1,1 @@
+"""Grading: what turns a submitted notebook into points and feedback."""

@@ -1,0 +1,121 @@
+"""The networks of the course: small enough to train on a laptop, real enough to matter.
+
+Each network is described by its name and a few integers, its `config`; `build(name, **config)` makes it again.
+That pair is all that a weights file, a pruned network or a graded answer has to carry besides the tensors.
+"""
+
+import torch
+from torch import nn
+
+from shrinklab.errors import need
+
+
+class LeNet(nn.Module):
+    """LeNet-5 for 28x28 grey images, with ReLU and max pooling; images (N, 1, 28, 28) -> logits (N, 10).
+
+    channels: filters of the two convolutions; hidden: units of the two hidden linear layers.
+    The default has 61,706 parameters.
+    Source: LeCun et al., "Gradient-based learning applied to document recognition", 1998.
+
+    >>> sum(p.numel() for p in LeNet().parameters())
+    61706
+    """
+
+    def __init__(self, channels=(6, 16), hidden=(120, 84)):
+        super().__init__()
+        self.config = {"channels": list(channels), "hidden": list(hidden)}
+        self.conv1 = nn.Conv2d(1, channels[0], 5, padding=2)
+        self.conv2 = nn.Conv2d(channels[0], channels[1], 5)
+        self.fc1 = nn.Linear(channels[1] * 25, hidden[0])
+        self.fc2 = nn.Linear(hidden[0], hidden[1])
+        self.fc3 = nn.Linear(hidden[1], 10)
+        self.pool = nn.MaxPool2d(2)
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        x = self.pool(self.relu(self.conv1(x)))
+        x = self.pool(self.relu(self.conv2(x)))
+        x = self.relu(self.fc1(x.flatten(1)))
+        return self.fc3(self.relu(self.fc2(x)))
+
+
+class Block(nn.Module):
+    """Two 3x3 convolutions with batch norm, added to a shortcut: (N, inputs, H, W) -> (N, outputs, H/stride, ...)."""
+
+    def __init__(self, inputs, inner, outputs, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(inputs, inner, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(inner)
+        self.conv2 = nn.Conv2d(inner, outputs, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        # As in MLPerf Tiny: where the shape changes, a plain 1x1 convolution with bias and no batch norm.
+        self.shortcut = nn.Conv2d(inputs, outputs, 1, stride) if stride != 1 else nn.Identity()
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        y = self.relu(self.bn1(self.conv1(x)))
+        return self.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
+
+
+class ResNet8(nn.Module):
+    """The image classifier of MLPerf Tiny: images (N, 3, 32, 32) -> logits (N, 10); 77,946 parameters.
+
+    widths: the stem's channels, then (inner, outer) of each of the three blocks; a residual addition ties the
+    stem to the first block's outer width.
+    Source: Banbury et al., "MLPerf Tiny Benchmark", 2021.
+
+    >>> ResNet8()(torch.zeros(2, 3, 32, 32)).shape
+    torch.Size([2, 10])
+    """
+
+    def __init__(self, widths=(16, 16, 16, 32, 32, 64, 64)):
+        super().__init__()
+        need(len(widths) == 7, f"widths is {tuple(widths)}",
+             "ResNet8 has seven widths: stem, then inner and outer of three blocks",
+             "give seven integers, for example (16, 16, 16, 32, 32, 64, 64)")
+        need(widths[0] == widths[2], f"widths is {tuple(widths)}",
+             "the first block adds its input to its output, so the stem (position 0) and position 2 must agree",
+             "make both the same number")
+        self.config = {"widths": list(widths)}
+        stem, a1, a2, b1, b2, c1, c2 = widths
+        self.conv = nn.Conv2d(3, stem, 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(stem)
+        self.block1 = Block(stem, a1, a2, stride=1)
+        self.block2 = Block(a2, b1, b2, stride=2)
+        self.block3 = Block(b2, c1, c2, stride=2)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(c2, 10)
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        x = self.relu(self.bn(self.conv(x)))
+        x = self.block3(self.block2(self.block1(x)))
+        return self.fc(self.pool(x).flatten(1))
+
+
+ARCHITECTURES = {"lenet": LeNet, "resnet8": ResNet8}
+DATA_OF = {"lenet": "mnist", "resnet8": "cifar10"}
+
+
+def build(name, **config):
+    """Make an untrained network by name: "lenet" or "resnet8", with the widths in config.
+
+    >>> build("lenet", channels=[3, 8]).conv2
+    Conv2d(3, 8, kernel_size=(5, 5), stride=(1, 1))
+    """
+    need(name in ARCHITECTURES, f"the model name is {name!r}", f"known names are {', '.join(ARCHITECTURES)}",
+         "use one of them")
+    return ARCHITECTURES[name](**config)
+
+
+def architecture(model):
+    """The name under which `build` makes such a model.
+
+    >>> architecture(LeNet())
+    'lenet'
+    """
+    for name, kind in ARCHITECTURES.items():
+        if type(model) is kind:
+            return name
+    raise ValueError(f"the model is a {type(model).__name__}; only {', '.join(ARCHITECTURES)} are known by name; "
+                     "build your model from one of them")
