@@ -1,0 +1,210 @@
+"""Unstructured pruning: masks that say which single weights stay.
+
+Masks are a plain dict, {parameter name: bool tensor of its shape, True = keep}. They remove nothing by themselves:
+`apply_masks` sets weights to zero in a copy of the model, whose tensors keep their size.
+"""
+
+import copy
+from collections.abc import Mapping
+from numbers import Real
+
+import pandas as pd
+import torch
+from torch import nn
+
+from shrinklab.criteria import l1
+from shrinklab.errors import need
+from shrinklab.metrics import accuracy
+
+
+def prunable(model):
+    """Names of the weights that pruning may touch: those of convolutions and linear layers, in model order.
+
+    Biases and batch norm stay: they are few, and each serves a whole channel.
+
+    >>> prunable(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Linear(4, 5)))
+    ['0.weight', '2.weight']
+    """
+    kinds = nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear
+    found = {f"{name}.weight".lstrip(".") for name, module in model.named_modules() if isinstance(module, kinds)}
+    return [name for name, _ in model.named_parameters() if name in found]
+
+
+def scores(model, criterion=l1, names=None):
+    """Score every weight: {name: tensor of the weight's shape}.
+
+    criterion: a function weight -> scores (see `criteria`), or such a dict made beforehand, for scores that need
+    more than the weight (gradients, data). It gets a copy, so that it cannot change the model.
+
+    >>> scores(nn.Linear(2, 1), lambda weight: weight * 0 + 7)
+    {'weight': tensor([[7., 7.]])}
+    """
+    weights = dict(model.named_parameters())
+    return {name: _checked(name, weights[name].detach(), criterion) for name in _names(model, names)}
+
+
+def global_masks(model, amount, criterion=l1, names=None):
+    """Masks that drop the lowest-scoring share of all the weights together; layers compete with each other.
+
+    amount: fraction to remove, 0 to 1; round(amount x weights) of them go, exactly, ties included.
+    names: the weights that take part; all of `prunable` unless given. The same masks as
+    `torch.nn.utils.prune.global_unstructured` with L1Unstructured.
+
+    >>> layer = nn.Linear(4, 1)
+    >>> layer.weight.data = torch.tensor([[0.1, -0.4, 0.2, -0.3]])
+    >>> global_masks(layer, 0.5)
+    {'weight': tensor([[False,  True, False,  True]])}
+    """
+    amount = _fraction(amount)
+    table = scores(model, criterion, names)
+    keep = _keep(torch.cat([values.reshape(-1) for values in table.values()]), amount)
+    parts = keep.split([values.numel() for values in table.values()])
+    return {name: part.reshape(values.shape) for (name, values), part in zip(table.items(), parts, strict=True)}
+
+
+def layer_masks(model, amount, criterion=l1):
+    """Masks that drop the lowest-scoring share inside each layer.
+
+    amount: one fraction for every layer, or {weight name: fraction} for the layers named; others get no mask.
+    The same masks as `torch.nn.utils.prune.l1_unstructured` for each layer.
+
+    >>> masks = layer_masks(nn.Linear(100, 50), 0.2)
+    >>> int(masks["weight"].sum())  # of 5,000
+    4000
+    """
+    amounts = amount if isinstance(amount, Mapping) else dict.fromkeys(prunable(model), amount)
+    amounts = {name: _fraction(value) for name, value in amounts.items()}
+    table = scores(model, criterion, list(amounts))
+    return {name: _keep(values.reshape(-1), amounts[name]).reshape(values.shape) for name, values in table.items()}
+
+
+def n_m_masks(model, n=2, m=4, criterion=l1, names=None):
+    """Masks that keep exactly the n best of every m weights in a row along the layer's inputs (2:4 and the like).
+
+    A convolution's groups run along its input channels at one kernel position, as sparse tensor cores expect.
+    Without names, layers whose number of inputs m does not divide get no mask, as in NVIDIA's own tool.
+    Source: Mishra et al., "Accelerating Sparse Deep Neural Networks", 2021.
+
+    >>> layer = nn.Linear(4, 1)
+    >>> layer.weight.data = torch.tensor([[0.1, -0.4, 0.2, -0.3]])
+    >>> n_m_masks(layer)
+    {'weight': tensor([[False,  True, False,  True]])}
+    """
+    need(isinstance(n, int) and isinstance(m, int) and 1 <= n <= m, f"n is {n} and m is {m}",
+         "n of every m weights are kept, 1 <= n <= m", "use n=2, m=4")
+    weights = dict(model.named_parameters())
+    if names is None:
+        names = [name for name in _names(model, None) if weights[name].shape[1] % m == 0]
+        need(names, f"m is {m}", f"no layer of this model has a number of inputs that {m} divides",
+             "use a smaller m")
+    for name in _names(model, names):
+        inputs = weights[name].shape[1]
+        need(inputs % m == 0, f"{name} has {inputs} inputs", f"groups of {m} need a multiple of {m}",
+             "leave the layer out of names")
+    masks = {}
+    for name, values in scores(model, criterion, names).items():
+        rows = values.movedim(1, -1)
+        groups = rows.reshape(-1, m)
+        keep = torch.zeros_like(groups, dtype=torch.bool).scatter_(1, groups.topk(n, dim=1).indices, True)
+        masks[name] = keep.reshape(rows.shape).movedim(-1, 1).contiguous()
+    return masks
+
+
+def apply_masks(model, masks):
+    """A copy of the model with the masked-out weights set to zero; the model itself stays as it was.
+
+    >>> layer = nn.Linear(2, 1)
+    >>> pruned = apply_masks(layer, {"weight": torch.tensor([[True, False]])})
+    >>> bool(pruned.weight[0, 0] == layer.weight[0, 0]), pruned.weight[0, 1].item()
+    (True, 0.0)
+    """
+    pruned = copy.deepcopy(model)
+    parameters = dict(pruned.named_parameters())
+    for name, mask in masks.items():
+        need(name in parameters, f"a mask is named {name!r}", "a mask is named after a parameter of the model",
+             f"use names such as {', '.join(prunable(model)[:3])}")
+        shape = tuple(parameters[name].shape)
+        need(isinstance(mask, torch.Tensor) and mask.dtype == torch.bool and tuple(mask.shape) == shape,
+             f"the mask of {name} is {_kind(mask)}", f"a mask is a bool tensor of the weight's shape, {shape}",
+             "compare scores with a cut: scores > cut")
+        # Filled, not multiplied: a negative weight times 0 is -0.0, whose bits are not all zero in a file.
+        parameters[name].data.masked_fill_(~mask, 0.0)
+    return pruned
+
+
+def sparsity(model):
+    """Share of zeros among the prunable weights, 0 to 1.
+
+    >>> layer = nn.Linear(4, 1)
+    >>> layer.weight.data = torch.tensor([[0.0, 1.0, 0.0, 0.0]])
+    >>> sparsity(layer)
+    0.75
+    """
+    weights = dict(model.named_parameters())
+    names = _names(model, None)
+    return 1 - sum(int(weights[name].count_nonzero()) for name in names) / sum(weights[name].numel() for name in names)
+
+
+def sensitivity(model, split, amounts, criterion=l1):
+    """Prune one layer at a time: a DataFrame of layer (weight name), amount and accuracy (0 to 1) on the split.
+
+    Take a validation split: the amounts of the layers will be chosen by it.
+    Source: Han et al., 2015, figure 6.
+    """
+    amounts = [_fraction(amount) for amount in amounts]
+    need(amounts, "amounts is empty", "a scan needs at least one amount", "use [0.2, 0.5, 0.8]")
+    return pd.DataFrame([
+        {"layer": name, "amount": amount,
+         "accuracy": accuracy(apply_masks(model, layer_masks(model, {name: amount}, criterion)), split)}
+        for name in _names(model, None) for amount in amounts])
+
+
+def _fraction(amount):
+    right = isinstance(amount, Real) and not isinstance(amount, bool) and 0 <= amount <= 1
+    need(right, f"amount is {amount!r}", "amount is a fraction from 0 to 1", "use 0.5 to remove half of the weights")
+    return float(amount)
+
+
+def _names(model, names):
+    known = prunable(model)
+    need(known, f"the model is a {type(model).__name__} without convolution or linear weights",
+         "pruning needs at least one", "pass a model with such layers")
+    if names is None:
+        return known
+    need(not isinstance(names, str), f"names is {names!r}", "names is a list of weight names", f"use [{names!r}]")
+    for name in names:
+        need(name in known, f"the layer name is {name!r}", f"this model's prunable weights are {', '.join(known)}",
+             "use one of them")
+    need(len(names) and len(set(names)) == len(names), f"names is {list(names)}",
+         "at least one weight takes part, and none twice", "name each weight once, or leave names out")
+    return list(names)
+
+
+def _checked(name, weight, criterion):
+    need(bool(weight.isfinite().all()), f"{name} holds {int((~weight.isfinite()).sum())} weights that are NaN or inf",
+         "weights are finite numbers", "load the model again, or train with a lower learning rate")
+    if isinstance(criterion, Mapping):
+        need(name in criterion, f"the scores have no entry {name!r}", "every layer that takes part needs scores",
+             "score it too, or leave it out of names")
+        values = criterion[name]
+    else:
+        values = criterion(weight.clone())
+    need(isinstance(values, torch.Tensor) and values.shape == weight.shape,
+         f"the scores of {name} are {_kind(values)}",
+         f"a criterion gives one score per weight, a tensor of shape {tuple(weight.shape)}",
+         "work element by element, for example weight.abs()")
+    need(not values.isnan().any(), f"the scores of {name} hold {int(values.isnan().sum())} NaN",
+         "scores can be compared with each other", "look for 0/0 or the log of a negative number")
+    return values.detach()
+
+
+def _keep(flat, amount):
+    """Bool mask of 1-D scores: False for the round(amount x N) lowest, by the rule of torch.nn.utils.prune."""
+    keep = torch.ones(flat.shape, dtype=torch.bool)
+    # topk, where a cut `scores > threshold` would take every tied weight or none of them.
+    keep[flat.topk(round(amount * len(flat)), largest=False).indices] = False
+    return keep
+
+
+def _kind(value):
+    return f"{value.dtype} of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else type(value).__name__
