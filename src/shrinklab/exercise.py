@@ -1,0 +1,275 @@
+"""What lessons and the grader share: call the student's function, check what it gives, use it afterwards.
+
+A check runs where the notebook runs or, in grading, in a process of its own: `student` sends plain values and
+takes plain values (see `shrinklab.wire`), so the same lines work in both.
+
+>>> def halve(x):
+...     return x / 2
+>>> with check("halve", points=2) as earned:
+...     expect(student("halve", 3.0), 1.5, hint="Divide by two.", id="three")
+...     expect(student("halve", 5.0), 2.0, hint="Halves keep their fraction.", id="five")
+✓ three
+✗ five: Halves keep their fraction.
+    got 2.5, expected 2.0
+halve: 1 of 2 right, 1 of 2 points
+>>> earned.points
+1.0
+"""
+
+import ast
+import contextlib
+import linecache
+import math
+import sys
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from shrinklab.calls import Call, NotWritten, StudentError, perform, receive, request
+from shrinklab.compare import difference
+from shrinklab.errors import need
+from shrinklab.refs import Ref
+
+__all__ = ["Call", "CheckResult", "Expectation", "NotWritten", "Ref", "StudentError", "backend", "check",
+           "enter_grading", "expect", "ref", "results", "student", "student_call", "use"]
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One line of a check: its id, whether it held, and the hint that helps when it did not."""
+
+    id: str
+    passed: bool
+    hint: str
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check gave. points: 0 to max_points; message: why it stopped early, or ""."""
+
+    name: str
+    points: float
+    max_points: float
+    expectations: tuple[Expectation, ...]
+    message: str = ""
+
+    @property
+    def passed(self):
+        return self.points == self.max_points
+
+
+@dataclass
+class _Session:
+    """Where the calls go, which check is open, and what the checks have given so far."""
+
+    backend: object = None
+    results: dict = field(default_factory=dict)
+    passed_with: dict = field(default_factory=dict)
+    open: object = None
+
+
+_notebook = _Session()
+_session = ContextVar("session", default=None)
+_grading = False
+
+
+def _current():
+    return _session.get() or _notebook
+
+
+@contextlib.contextmanager
+def backend(connection):
+    """Send the calls inside the block to `connection`, an object with `.call(name, args, kwargs) -> Call`.
+
+    It raises StudentError when the student's code gave no value (`receive` of `shrinklab.calls` does). Results
+    start empty; read them with `results()` before the block ends. Values and messages of the student's code are
+    printed only when `connection.reveal` is true: hidden inputs could be read off them.
+    """
+    token = _session.set(_Session(connection))
+    try:
+        yield connection
+    finally:
+        _session.reset(token)
+
+
+class _Local:
+    """The notebook's own namespace: the same road as in grading, without leaving the process."""
+
+    reveal = True
+
+    def __init__(self, namespace):
+        self.namespace = namespace
+
+    def call(self, name, args, kwargs):
+        response = perform(self.namespace, request(name, args, kwargs))
+        print(response["printed"], end="")
+        return receive(response)
+
+
+def ref(name):
+    """Name something too large to send: a network, a split or a function of the library, resolved on each side.
+
+    >>> ref("mnist/validation[:256]")
+    Ref(name='mnist/validation[:256]')
+    """
+    return Ref(name)
+
+
+def student(name, *args, **kwargs):
+    """The value of the student's function `name` for these arguments; of a variable (an answer), its value.
+
+    Arguments and value may be what `shrinklab.wire.encode` knows. Raises StudentError when there is no value;
+    inside a check that ends the check with a line that says why.
+    """
+    return _call(name, args, kwargs, sys._getframe(1).f_globals).value
+
+
+def student_call(name, *args, **kwargs):
+    """Like `student`, but gives the whole `Call`: value, the arguments after the call, and what was printed."""
+    call = _call(name, args, kwargs, sys._getframe(1).f_globals)
+    if call.arguments is None:
+        raise StudentError(f"{name} put something into its arguments that cannot be checked.")
+    return call
+
+
+def _call(name, args, kwargs, namespace):
+    session = _current()
+    call = (session.backend or _Local(namespace)).call(name, args, kwargs)
+    if session.open:
+        session.open.printed = call.printed
+    return call
+
+
+class check:
+    """Context manager around the expectations of one exercise; see the top of this module.
+
+    points: what the check is worth, above 0; all_or_nothing: no partial credit (a faulty function that is to be
+    mended holds some expectations from the start). An error of the student's code inside the block ends the
+    block with a readable line, and what was not reached counts as failed: the number of expectations is read
+    from the block's source. After the block `.points` is the score and `.result` a CheckResult.
+    """
+
+    def __init__(self, name, points, *, all_or_nothing=False):
+        number = isinstance(points, int | float) and not isinstance(points, bool)
+        need(number and 0 < points < math.inf, f"points is {points!r}", "a check is worth more than 0 points",
+             "write for example points=2")
+        self.name, self.max_points, self.all_or_nothing = name, points, all_or_nothing
+        self.points, self.result, self.found, self.printed, self.session = 0.0, None, [], "", _current()
+
+    def __enter__(self):
+        frame = sys._getframe(1)
+        self.written, self.namespace = _count_expects(frame.f_code.co_filename, frame.f_lineno), frame.f_globals
+        self.outer, self.session.open = self.session.open, self
+        self.session.results.pop(self.name, None)
+        return self
+
+    @property
+    def reveal(self):
+        return self.session.backend is None or bool(getattr(self.session.backend, "reveal", False))
+
+    def __exit__(self, kind, error, trace):
+        self.session.open = self.outer
+        if error is not None and not isinstance(error, Exception):
+            return False
+        self._close(error)
+        return True
+
+    def _close(self, error):
+        message = "" if error is None else self._explain(error)
+        total = max(self.written, len(self.found) + (error is not None))
+        right = sum(one.passed for one in self.found)
+        share = right / total if total and not isinstance(error, NotWritten) else 0.0
+        if self.all_or_nothing and share < 1:
+            share = 0.0
+        self.points = round(share * self.max_points, 2)
+        self.result = CheckResult(self.name, self.points, self.max_points, tuple(self.found), message)
+        self.session.results[self.name] = self.result
+        self.session.passed_with[self.name] = _code(self.namespace.get(self.name))
+        if message:
+            print(message)
+        print(f"{self.name}: {right} of {total} right, {self.points:g} of {self.max_points:g} points"
+              + (" (all or nothing)" if self.all_or_nothing else ""))
+
+    def _explain(self, error):
+        if isinstance(error, NotWritten):
+            return f"… {error} (not written yet: 0 points)"
+        if isinstance(error, StudentError):
+            return f"✗ {error if self.reveal else error.public}"
+        told = f"{type(error).__name__}: {error}" if self.reveal else type(error).__name__
+        return f"✗ The check could not use the value that came back ({told}). Compare its type with the docstring."
+
+    def add(self, problem, hint, id):
+        id = id or f"{self.name}-{len(self.found) + 1}"
+        self.found.append(Expectation(id, problem is None, hint))
+        if problem is None:
+            print(f"✓ {id}")
+            return
+        print(f"✗ {id}: {hint}")
+        if problem.startswith("got None") and self.printed.strip():
+            problem = "got None: the function prints its result; return it instead"
+        if self.reveal or problem.startswith("got None"):
+            print(f"    {problem}")
+
+
+def expect(actual, expected=True, *, hint, id=None, rtol=1e-5, atol=1e-6, dtype=None):
+    """Compare, print ✓ or ✗ with the hint, and record it in the open check. Never raises
+    for what a student may hand over.
+
+    Numbers and arrays are compared by shape and within `atol + rtol * abs(expected)`, whatever the dtype unless
+    dtype is given; strings without regard to case. See `shrinklab.compare.difference`.
+    id: names the expectation in the grader's records; unique in a check.
+    """
+    opened = _current().open
+    need(opened is not None, "expect stands outside a check", "it records its result in the check around it",
+         'indent it under: with check("name", points=1) as earned:', RuntimeError)
+    try:
+        problem = difference(actual, expected, rtol=rtol, atol=atol, dtype=dtype)
+    except Exception as error:
+        problem = f"the value could not be compared ({type(error).__name__}: {error})"
+    opened.add(problem, hint, id)
+
+
+def results():
+    """The CheckResults so far, {name: CheckResult}, the last run of each check; inside `backend`, of that block."""
+    return dict(_current().results)
+
+
+def enter_grading():
+    """From now on `use` in this process gives only the student's own functions. Called by the grader's workers."""
+    global _grading
+    _grading = True
+
+
+def use(name, otherwise):
+    """The student's own function `name` once its check has passed in this session; until then `otherwise`, the
+    library's, with a line that says so. In grading always the student's own.
+
+    A function that was changed after its check passed has to pass again.
+    """
+    namespace, session = sys._getframe(1).f_globals, _current()
+    own, result = namespace.get(name), session.results.get(name)
+    if _grading:
+        need(callable(own), f"{name} does not exist", "in grading a lesson uses the student's own function",
+             f"write {name}", NameError)
+        return own
+    if callable(own) and result and result.passed and session.passed_with.get(name) == _code(own):
+        print(f"Using your own {name}.")
+        return own
+    changed = " was changed: until its check passes again" if result and result.passed else ": until its check passes"
+    print(f"{name}{changed}, this cell uses the library's {getattr(otherwise, '__name__', 'version')}.")
+    return otherwise
+
+
+def _code(function):
+    return getattr(function, "__code__", function)
+
+
+def _count_expects(filename, line):
+    """How many `expect(` calls the check block around this line holds: 0 when its source is not known."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(filename)))
+    except SyntaxError:
+        return 0
+    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.With)
+              and node.lineno <= line <= node.end_lineno]
+    calls = ast.walk(blocks[-1]) if blocks else ()
+    return sum(isinstance(node, ast.Call) and getattr(node.func, "id", "") == "expect" for node in calls)

@@ -1,0 +1,259 @@
+"""Values as JSON, so that a student's function can run in another process than the check that judges it.
+
+`encode` turns numbers, strings, lists, dicts, arrays, tensors and the course's models into plain JSON values;
+`decode` makes them again. There is no pickle: reading a hostile message can only give one of these kinds.
+What JSON has no word for is a dict with the key "$": `{"$": "tuple", "items": [...]}`.
+"""
+
+import base64
+import math
+import sys
+
+import numpy as np
+import torch
+from torch import nn
+
+from shrinklab import models
+from shrinklab.errors import need
+from shrinklab.refs import Ref
+
+MAX_DEPTH = 24
+MAX_ITEMS = 200_000
+MAX_BYTES = 64 * 2**20
+MAX_INT_BITS = 4096
+
+TORCH_DTYPES = {name: getattr(torch, name) for name in (
+    "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float8_e4m3fn",
+    "float8_e5m2", "float16", "bfloat16", "float32", "float64", "complex64", "complex128")}
+NUMPY_DTYPES = ("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64",
+                "float16", "float32", "float64", "complex64", "complex128")
+
+
+class WireError(ValueError):
+    """A value that cannot cross, or a message that is not one of ours."""
+
+
+def encode(value, refs=None):
+    """Turn a value into JSON-able lists, dicts, strings and numbers.
+
+    value: None, bool, int, float, str, list, tuple, dict, numpy array or scalar, torch tensor, `Ref`, or a
+    model of `shrinklab.models`. Subclasses cross as their base (a named tuple as a tuple). A tensor that asks for
+    gradients does so again on the other side when it is a leaf; a computed one crosses as its numbers.
+    refs: {id(object): Ref} of objects that cross as their reference.
+    Raises WireError for anything else, and for what is too deep, too long or too large.
+
+    >>> encode((1, [2.5, None]))
+    {'$': 'tuple', 'items': [1, [2.5, None]]}
+    """
+    return _Encoder(refs or {}).encode(value, 0)
+
+
+def decode(message):
+    """Make the value that `encode` was given. The message may come from anybody; it is checked in full.
+
+    Raises WireError when it is not a message of `encode`.
+
+    >>> decode(encode({"scale": 0.5, "shape": (2, 3)}))
+    {'scale': 0.5, 'shape': (2, 3)}
+    """
+    try:
+        return _Decoder().decode(message, 0)
+    except WireError:
+        raise
+    except (KeyError, TypeError, ValueError, RuntimeError, OverflowError, MemoryError) as error:
+        raise WireError(f"the message cannot be read ({type(error).__name__}: {error}); it must come from "
+                        "encode; send encode(value).") from error
+
+
+class _Budget:
+    """Counts what has crossed, so that neither side fills its memory."""
+
+    def __init__(self):
+        self.items = self.bytes = 0
+
+    def spend(self, depth, size=0):
+        self.items += 1
+        self.bytes += size
+        need(depth <= MAX_DEPTH, f"the value is nested more than {MAX_DEPTH} deep",
+             "lists and dicts inside each other may not go deeper", "return a flatter value", WireError)
+        need(self.items <= MAX_ITEMS, f"the value has more than {MAX_ITEMS:,} parts",
+             "long rows of numbers cross as one array", "return a tensor instead of a list", WireError)
+        need(self.bytes <= MAX_BYTES, f"the value has more than {MAX_BYTES // 2**20} MiB",
+             "a returned value must stay below that", "return less, for example a summary", WireError)
+
+
+class _Encoder(_Budget):
+    def __init__(self, refs):
+        super().__init__()
+        self.refs = refs
+
+    def encode(self, value, depth):
+        if id(value) in self.refs:
+            value = self.refs[id(value)]
+        self.spend(depth, len(value) if isinstance(value, str) else 0)
+        if isinstance(value, np.generic | np.ndarray):
+            return self.numpy(value, depth)
+        if value is None or isinstance(value, bool):
+            return value
+        if isinstance(value, int):
+            need(abs(value).bit_length() <= MAX_INT_BITS, "an integer has thousands of digits",
+                 f"integers cross up to {MAX_INT_BITS} bits", "return a smaller number", WireError)
+            return int(value)
+        if isinstance(value, float):
+            return float(value) if math.isfinite(value) else {"$": "float", "value": repr(float(value))}
+        if isinstance(value, str):
+            return str(value)
+        return self.container(value, depth)
+
+    def container(self, value, depth):
+        if isinstance(value, list | tuple):
+            items = [self.encode(item, depth + 1) for item in value]
+            return items if isinstance(value, list) else {"$": "tuple", "items": items}
+        if isinstance(value, dict):
+            pairs = [[self.encode(part, depth + 1) for part in pair] for pair in value.items()]
+            return {"$": "dict", "items": pairs}
+        if isinstance(value, torch.Tensor):
+            return self.tensor(value, depth)
+        if isinstance(value, Ref):
+            return {"$": "ref", "name": value.name}
+        if isinstance(value, nn.Module):
+            return self.model(value, depth)
+        raise WireError(f"the value is {describe(value)}; only numbers, strings, lists, dicts, arrays and "
+                        f"the course's models can cross; {_fix(value)}.")
+
+    def numpy(self, value, depth):
+        name = value.dtype.name
+        need(name in NUMPY_DTYPES, f"the array's dtype is {name}", "arrays of numbers or booleans can cross",
+             "convert it, for example with .tolist()", WireError)
+        data = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<")).tobytes()
+        self.spend(depth, len(data))
+        kind = "array" if isinstance(value, np.ndarray) else "scalar"
+        return {"$": kind, "dtype": name, "shape": list(value.shape), "data": _text(data)}
+
+    def tensor(self, value, depth):
+        name = str(value.dtype).removeprefix("torch.")
+        need(value.layout == torch.strided and name in TORCH_DTYPES and value.device.type != "meta",
+             f"the tensor is {name}, {value.layout}, on {value.device}",
+             "dense tensors of the usual dtypes can cross", "use .dequantize(), .to_dense() or .cpu()",
+             WireError)
+        flat = value.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
+        data = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
+        self.spend(depth, len(data))
+        message = {"$": "tensor", "dtype": name, "shape": list(value.shape), "data": _text(data)}
+        return message | ({"grad": True} if value.requires_grad and value.is_leaf else {})
+
+    def model(self, model, depth):
+        try:
+            name = models.architecture(model)
+        except ValueError as error:
+            raise WireError(str(error)) from None
+        return {"$": "model", "name": name, "config": self.encode(model.config, depth + 1),
+                "training": bool(model.training), "state": self.encode(dict(model.state_dict()), depth + 1)}
+
+
+class _Decoder(_Budget):
+    def decode(self, message, depth):
+        self.spend(depth, len(message) if isinstance(message, str) else 0)
+        if message is None or isinstance(message, bool | float | str):
+            return message
+        if isinstance(message, int):
+            need(abs(message).bit_length() <= MAX_INT_BITS, "an integer has thousands of digits",
+                 f"integers cross up to {MAX_INT_BITS} bits", "send a smaller number", WireError)
+            return message
+        if isinstance(message, list):
+            return [self.decode(item, depth + 1) for item in message]
+        readers = {"float": self.float, "tuple": self.tuple, "dict": self.dict, "array": self.numpy,
+                   "scalar": self.numpy, "tensor": self.tensor, "ref": self.ref, "model": self.model}
+        kind = message.get("$") if isinstance(message, dict) else type(message).__name__
+        need(isinstance(kind, str) and kind in readers, f"the message has the kind {kind!r:.60}",
+             f"known kinds are {', '.join(readers)}", "send encode(value)", WireError)
+        return readers[kind](message, depth)
+
+    def float(self, message, depth):
+        need(message["value"] in ("nan", "inf", "-inf"), "a number is written as text",
+             "only nan, inf and -inf are", "send encode(value)", WireError)
+        return float(message["value"])
+
+    def tuple(self, message, depth):
+        return tuple(self.decode(list(message["items"]), depth))
+
+    def dict(self, message, depth):
+        return {self.decode(key, depth + 1): self.decode(item, depth + 1) for key, item in message["items"]}
+
+    def ref(self, message, depth):
+        return Ref(message["name"])
+
+    def numpy(self, message, depth):
+        need(message["dtype"] in NUMPY_DTYPES, "an array has an unknown dtype",
+             f"known are {', '.join(NUMPY_DTYPES)}", "send encode(value)", WireError)
+        dtype = np.dtype(message["dtype"])
+        shape, data = self.payload(message, depth, dtype.itemsize)
+        # A hostile byte such as 2 in a boolean array would be neither true nor false.
+        stored = np.dtype(np.uint8) if dtype.kind == "b" else dtype.newbyteorder("<")
+        array = np.frombuffer(data, stored).astype(dtype).reshape(shape)
+        return array if message["$"] == "array" else array[()]
+
+    def tensor(self, message, depth):
+        need(message["dtype"] in TORCH_DTYPES, "a tensor has an unknown dtype",
+             f"known are {', '.join(TORCH_DTYPES)}", "send encode(value)", WireError)
+        dtype = TORCH_DTYPES[message["dtype"]]
+        shape, data = self.payload(message, depth, dtype.itemsize)
+        if not data:
+            tensor = torch.empty(shape, dtype=dtype)
+        elif dtype == torch.bool:
+            tensor = (torch.frombuffer(data, dtype=torch.uint8) != 0).reshape(shape)
+        else:
+            tensor = torch.frombuffer(data, dtype=dtype).reshape(shape)
+        return tensor.requires_grad_() if message.get("grad") is True else tensor
+
+    def payload(self, message, depth, itemsize):
+        shape, data = message["shape"], bytearray(base64.b64decode(message["data"], validate=True))
+        self.spend(depth, len(data))
+        fits = isinstance(shape, list) and len(shape) <= 16 and all(
+            type(size) is int and 0 <= size < 2**31 for size in shape)
+        need(fits and math.prod(shape) * itemsize == len(data), f"an array has {len(data)} bytes",
+             "shape and dtype must give the same number", "send encode(value)", WireError)
+        return shape, data
+
+    def model(self, message, depth):
+        config, state = self.decode(message["config"], depth + 1), self.decode(message["state"], depth + 1)
+        # On the meta device no memory is taken, whatever widths the message claims.
+        with torch.device("meta"):
+            model = models.build(message["name"], **config)
+        expected = {name: (tensor.shape, tensor.dtype) for name, tensor in model.state_dict().items()}
+        found = {name: (tensor.shape, tensor.dtype) for name, tensor in state.items()}
+        wrong = [name for name in expected | found if expected.get(name) != found.get(name)]
+        need(not wrong, f"the tensors {', '.join(map(str, wrong[:4]))} do not fit the config {config}",
+             "a model is judged from its name, its config and its tensors",
+             "build it with models.build(name, **config) and keep its layers", WireError)
+        model.load_state_dict(state, assign=True)
+        return model.train(message["training"] is True)
+
+
+def describe(value):
+    """Name what a value is in a student's words.
+
+    >>> describe(x for x in "ab")
+    'a generator'
+    """
+    kind = type(value).__name__
+    if kind in ("function", "method", "builtin_function_or_method"):
+        return f"a function ({getattr(value, '__name__', '?')})"
+    return f"{'an' if kind[0] in 'aeiouAEIOU' else 'a'} {kind}"
+
+
+def _fix(value):
+    if callable(value) and not isinstance(value, type):
+        return "call the function, with its parentheses, and return what it gives"
+    if hasattr(value, "to_numpy"):
+        return "return value.to_numpy()"
+    if hasattr(value, "__iter__"):
+        return "turn it into a list with list(...) or into a tensor"
+    return "return its numbers"
+
+
+def _text(data):
+    if sys.byteorder == "big":
+        raise WireError("this machine stores numbers big end first; the course needs a little-endian one; "
+                        "use an x86 or ARM machine.")
+    return base64.b64encode(data).decode("ascii")
