@@ -1,7 +1,7 @@
 """Which weights matter? A criterion takes a weight tensor and gives scores of the same shape.
 
-The larger the score, the more the weight matters. Any function of this form can be used for pruning, a student's
-own included. The score of a channel is the sum over its weights: `l1(weight).flatten(1).sum(1)`.
+The larger the score, the more the weight matters. Any function of this form can be used for pruning, a
+student's own included. The score of a channel is the sum over its weights: `l1(weight).flatten(1).sum(1)`.
 """
 
 import torch

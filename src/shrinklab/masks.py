@@ -1,7 +1,7 @@
 """Unstructured pruning: masks that say which single weights stay.
 
-Masks are a plain dict, {parameter name: bool tensor of its shape, True = keep}. They remove nothing by themselves:
-`apply_masks` sets weights to zero in a copy of the model, whose tensors keep their size.
+Masks are a plain dict, {parameter name: bool tensor of its shape, True = keep}. They remove nothing by
+themselves: `apply_masks` sets weights to zero in a copy of the model, whose tensors keep their size.
 """
 
 import copy
@@ -26,21 +26,21 @@ def prunable(model):
     ['0.weight', '2.weight']
     """
     kinds = nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear
-    found = {f"{name}.weight".lstrip(".") for name, module in model.named_modules() if isinstance(module, kinds)}
-    return [name for name, _ in model.named_parameters() if name in found]
+    found = {id(module.weight) for module in model.modules() if isinstance(module, kinds)}
+    return [name for name, parameter in model.named_parameters() if id(parameter) in found]
 
 
 def scores(model, criterion=l1, names=None):
     """Score every weight: {name: tensor of the weight's shape}.
 
-    criterion: a function weight -> scores (see `criteria`), or such a dict made beforehand, for scores that need
-    more than the weight (gradients, data). It gets a copy, so that it cannot change the model.
+    criterion: a function weight -> scores (see `criteria`), or such a dict made beforehand, for scores that
+    need more than the weight (gradients, data). The function gets a copy, so it cannot change the model.
 
     >>> scores(nn.Linear(2, 1), lambda weight: weight * 0 + 7)
     {'weight': tensor([[7., 7.]])}
     """
     weights = dict(model.named_parameters())
-    return {name: _checked(name, weights[name].detach(), criterion) for name in _names(model, names)}
+    return {name: _score(name, weights[name].detach(), criterion) for name in _names(model, names)}
 
 
 def global_masks(model, amount, criterion=l1, names=None):
@@ -59,7 +59,7 @@ def global_masks(model, amount, criterion=l1, names=None):
     table = scores(model, criterion, names)
     keep = _keep(torch.cat([values.reshape(-1) for values in table.values()]), amount)
     parts = keep.split([values.numel() for values in table.values()])
-    return {name: part.reshape(values.shape) for (name, values), part in zip(table.items(), parts, strict=True)}
+    return {name: part.reshape(table[name].shape) for name, part in zip(table, parts, strict=True)}
 
 
 def layer_masks(model, amount, criterion=l1):
@@ -75,11 +75,12 @@ def layer_masks(model, amount, criterion=l1):
     amounts = amount if isinstance(amount, Mapping) else dict.fromkeys(prunable(model), amount)
     amounts = {name: _fraction(value) for name, value in amounts.items()}
     table = scores(model, criterion, list(amounts))
-    return {name: _keep(values.reshape(-1), amounts[name]).reshape(values.shape) for name, values in table.items()}
+    return {name: _keep(values.reshape(-1), amounts[name]).reshape(values.shape)
+            for name, values in table.items()}
 
 
 def n_m_masks(model, n=2, m=4, criterion=l1, names=None):
-    """Masks that keep exactly the n best of every m weights in a row along the layer's inputs (2:4 and the like).
+    """Masks that keep exactly the n best of every m weights along the layer's inputs (2:4 and the like).
 
     A convolution's groups run along its input channels at one kernel position, as sparse tensor cores expect.
     Without names, layers whose number of inputs m does not divide get no mask, as in NVIDIA's own tool.
@@ -121,11 +122,11 @@ def apply_masks(model, masks):
     pruned = copy.deepcopy(model)
     parameters = dict(pruned.named_parameters())
     for name, mask in masks.items():
-        need(name in parameters, f"a mask is named {name!r}", "a mask is named after a parameter of the model",
+        need(name in parameters, f"a mask is named {name!r}", "masks have the names of parameters",
              f"use names such as {', '.join(prunable(model)[:3])}")
         shape = tuple(parameters[name].shape)
         need(isinstance(mask, torch.Tensor) and mask.dtype == torch.bool and tuple(mask.shape) == shape,
-             f"the mask of {name} is {_kind(mask)}", f"a mask is a bool tensor of the weight's shape, {shape}",
+             f"the mask of {name} is {_kind(mask)}", f"a mask is a bool tensor of shape {shape}",
              "compare scores with a cut: scores > cut")
         # Filled, not multiplied: a negative weight times 0 is -0.0, whose bits are not all zero in a file.
         parameters[name].data.masked_fill_(~mask, 0.0)
@@ -142,11 +143,12 @@ def sparsity(model):
     """
     weights = dict(model.named_parameters())
     names = _names(model, None)
-    return 1 - sum(int(weights[name].count_nonzero()) for name in names) / sum(weights[name].numel() for name in names)
+    left = sum(int(weights[name].count_nonzero()) for name in names)
+    return 1 - left / sum(weights[name].numel() for name in names)
 
 
 def sensitivity(model, split, amounts, criterion=l1):
-    """Prune one layer at a time: a DataFrame of layer (weight name), amount and accuracy (0 to 1) on the split.
+    """Prune one layer at a time: a DataFrame of layer (weight name), amount, and accuracy (0 to 1) on split.
 
     Take a validation split: the amounts of the layers will be chosen by it.
     Source: Han et al., 2015, figure 6.
@@ -161,7 +163,7 @@ def sensitivity(model, split, amounts, criterion=l1):
 
 def _fraction(amount):
     right = isinstance(amount, Real) and not isinstance(amount, bool) and 0 <= amount <= 1
-    need(right, f"amount is {amount!r}", "amount is a fraction from 0 to 1", "use 0.5 to remove half of the weights")
+    need(right, f"amount is {amount!r}", "amount is a fraction from 0 to 1", "use 0.5 to remove half")
     return float(amount)
 
 
@@ -171,35 +173,36 @@ def _names(model, names):
          "pruning needs at least one", "pass a model with such layers")
     if names is None:
         return known
-    need(not isinstance(names, str), f"names is {names!r}", "names is a list of weight names", f"use [{names!r}]")
+    need(not isinstance(names, str), f"names is {names!r}", "names is a list of names", f"use [{names!r}]")
     for name in names:
-        need(name in known, f"the layer name is {name!r}", f"this model's prunable weights are {', '.join(known)}",
-             "use one of them")
-    need(len(names) and len(set(names)) == len(names), f"names is {list(names)}",
+        need(name in known, f"the layer name is {name!r}",
+             f"this model's prunable weights are {', '.join(known)}", "use one of them")
+    need(len(set(names)) == len(names) > 0, f"names is {list(names)}",
          "at least one weight takes part, and none twice", "name each weight once, or leave names out")
     return list(names)
 
 
-def _checked(name, weight, criterion):
-    need(bool(weight.isfinite().all()), f"{name} holds {int((~weight.isfinite()).sum())} weights that are NaN or inf",
-         "weights are finite numbers", "load the model again, or train with a lower learning rate")
+def _score(name, weight, criterion):
+    """Scores of one weight, checked: a wrong shape or a NaN would prune the wrong weights without a word."""
+    broken, shape = int((~weight.isfinite()).sum()), tuple(weight.shape)
+    need(broken == 0, f"{name} holds {broken} weights that are NaN or inf", "weights are finite numbers",
+         "load the model again, or train with a lower learning rate")
     if isinstance(criterion, Mapping):
-        need(name in criterion, f"the scores have no entry {name!r}", "every layer that takes part needs scores",
+        need(name in criterion, f"the scores have no entry {name!r}", "every layer taking part needs scores",
              "score it too, or leave it out of names")
-        values = criterion[name]
-    else:
-        values = criterion(weight.clone())
-    need(isinstance(values, torch.Tensor) and values.shape == weight.shape,
-         f"the scores of {name} are {_kind(values)}",
-         f"a criterion gives one score per weight, a tensor of shape {tuple(weight.shape)}",
+    values = criterion[name] if isinstance(criterion, Mapping) else criterion(weight.clone())
+    right = isinstance(values, torch.Tensor) and tuple(values.shape) == shape and values.dtype != torch.bool
+    need(right, f"the scores of {name} are {_kind(values)}",
+         f"a criterion gives one number per weight, a tensor of shape {shape}",
          "work element by element, for example weight.abs()")
-    need(not values.isnan().any(), f"the scores of {name} hold {int(values.isnan().sum())} NaN",
-         "scores can be compared with each other", "look for 0/0 or the log of a negative number")
+    undefined = int(values.isnan().sum())
+    need(undefined == 0, f"the scores of {name} hold {undefined} NaN", "scores must be comparable",
+         "look for 0/0 or the log of a negative number")
     return values.detach()
 
 
 def _keep(flat, amount):
-    """Bool mask of 1-D scores: False for the round(amount x N) lowest, by the rule of torch.nn.utils.prune."""
+    """Bool mask of 1-D scores: False for the round(amount x N) lowest; torch.nn.utils.prune's own rule."""
     keep = torch.ones(flat.shape, dtype=torch.bool)
     # topk, where a cut `scores > threshold` would take every tied weight or none of them.
     keep[flat.topk(round(amount * len(flat)), largest=False).indices] = False
@@ -207,4 +210,7 @@ def _keep(flat, amount):
 
 
 def _kind(value):
-    return f"{value.dtype} of shape {tuple(value.shape)}" if isinstance(value, torch.Tensor) else type(value).__name__
+    """What a value is, for an error message."""
+    if isinstance(value, torch.Tensor):
+        return f"{value.dtype} of shape {tuple(value.shape)}"
+    return f"a {type(value).__name__}"
