@@ -16,5 +16,24 @@ A bank is a YAML file beside a lesson's source, `NN_name.questions.yml`:
     bug       code, fixed, setup?, compute?, options                        as for choice
     order     order: [{text, mistake?}] in the right order                  a list of step numbers, from 0
 
-`docs/questions.md` explains each field with an example.
+`docs/questions.md` explains each field with an example. The widgets grade in the browser, so that quizzes
+work on a static page too; `grade`, `credit` and `verdict` are the reference that the tests hold them to.
 """
+
+from shrinklab.quiz.bank import Bank, validate_file
+from shrinklab.quiz.grading import Grade, SectionVerdict, credit, draw_placement, grade, verdict
+from shrinklab.quiz.rules import validate
+from shrinklab.quiz.source import Problem
+
+__all__ = [
+    "Bank",
+    "Grade",
+    "Problem",
+    "SectionVerdict",
+    "credit",
+    "draw_placement",
+    "grade",
+    "validate",
+    "validate_file",
+    "verdict",
+]
