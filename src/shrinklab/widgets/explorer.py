@@ -1,7 +1,7 @@
 """The explorer: controls, a plain Python function behind them, and pictures of its answer.
 
 Live in JupyterLab each move asks Python. With a precomputed `table` the same component needs no kernel.
-How the browser asks and which answer it may show stands in session.js, what it draws in views.js and grids.js.
+How the browser asks and which answer it shows stands in session.js; views.js and grids.js draw.
 """
 
 from dataclasses import asdict, dataclass

@@ -18,7 +18,7 @@ class _View:
         """Why this data cannot be shown, as a sentence; None when it can."""
         missing = [key for key in self.needs if not isinstance(data, dict) or key not in data]
         if missing:
-            return (f"the data of view {self.name!r} has no {' and no '.join(missing)}; "
+            return (f"the data of view {self.name!r} has no {', '.join(missing)}; "
                     f"a {type(self).__name__} shows {', '.join(self.needs)}; add what is missing to the answer")
         return None
 
@@ -67,7 +67,7 @@ class Lines(_View):
 
 @dataclass(frozen=True)
 class Confusion(_View):
-    """A confusion matrix, rows = truth: {"labels": n names, "counts": n rows of n}; shaded by the row's share.
+    """A confusion matrix, rows = truth: {"labels": n names, "counts": n rows of n}; shaded by row share.
 
     >>> Confusion("matrix").spec()["y"]
     'true class'

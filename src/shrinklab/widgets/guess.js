@@ -1,0 +1,49 @@
+// A single predict-then-reveal question. On a static page the trait `answer` holds the truth already.
+
+function render({ model, el }) {
+  const problem = element("p", { class: "sl-problem", role: "alert" });
+  const unit = model.get("unit");
+  const place = element("div");
+  const root = element("section", { class: "sl-explorer sl-guess", "aria-label": "Predict first" }, place, problem);
+  const resolver = model.get("answer")
+    ? { resolve: async () => model.get("answer"), gone() {}, stop() {} }
+    : liveResolver(model, () => ({ guess: model.get("guess") }));
+
+  function show(guess, answer) {
+    problem.textContent = answer.error ? `The answer could not be computed: ${answer.error}`
+      : answer.gone ? "The Python behind this question has stopped. Run this cell again to bring it back." : "";
+    if (answer.error || answer.gone) return;
+    const result = element("div", { tabindex: "-1", role: "status" });
+    place.replaceChildren(element("p", { class: "sl-question" }, model.get("question")), result);
+    result.append(comparison(guess, answer.truth, unit));
+    if (model.get("explain")) result.append(element("p", { class: "sl-explanation" }, model.get("explain")));
+    result.focus();
+  }
+
+  let busy = false;
+  const { root: form } = predictionForm({ question: model.get("question"), unit, choices: model.get("choices") }, async (guess) => {
+    if (busy) return;
+    busy = true;
+    problem.textContent = "";
+    const slow = setTimeout(() => { problem.textContent = "Computing the truth…"; }, 400);
+    model.set("guess", guess);
+    const answer = await resolver.resolve({});
+    clearTimeout(slow);
+    busy = false;
+    show(guess, answer);
+  });
+  place.append(form);
+  const onComm = () => setTimeout(() => {
+    if (!el.closest(".jupyter-widgets-disconnected")) return;
+    resolver.gone();
+    if (form.isConnected) show(null, { gone: true });
+  });
+  model.on("comm_live_update", onComm);
+  el.append(root);
+  return () => {
+    resolver.stop();
+    model.off("comm_live_update", onComm);
+  };
+}
+
+export default { render };
