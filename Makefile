@@ -1,0 +1,75 @@
+# Runs with any POSIX make from GNU make 3.81 on. `make` alone lists the targets.
+
+# The first Python that PyTorch has wheels for: the usual one if it fits, else the newest that does.
+PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 python; do \
+    "$$p" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' >/dev/null 2>&1 \
+    && echo "$$p" && break; done)
+VENV_PYTHON = .venv/bin/python
+NEED_PYTHON = @test -n "$(PYTHON)" || { echo "error: no Python 3.11 to 3.14 found; install one (https://www.python.org/downloads/), or name it: PYTHON=/path/to/python3" >&2; exit 2; }
+NEED_LESSON = @test -n "$(LESSON)" || { echo "error: LESSON is missing; name one, for example: make $@ LESSON=04" >&2; exit 2; }
+
+.DEFAULT_GOAL := help
+.PHONY: help core dev lab check reset submit test lint build screenshots grade grade-demo formgrader baselines bench
+
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+
+core:
+	$(NEED_PYTHON)
+	@"$(PYTHON)" tools/bootstrap.py core
+
+dev:
+	$(NEED_PYTHON)
+	@"$(PYTHON)" tools/bootstrap.py dev
+
+# For students
+
+lab: core ## set everything up, copy new lessons to workbook/, open JupyterLab there (ARGS="--no-browser --port 9999")
+	@$(VENV_PYTHON) tools/lab.py $(ARGS)
+
+check: core ## grade your own workbook/ here and now (LESSON=04)
+	$(NEED_LESSON)
+	@$(VENV_PYTHON) -m autograder check "$(LESSON)" $(ARGS)
+
+reset: core ## put a lesson or one exercise back as released, keeping a backup (LESSON=04 EXERCISE=magnitude_scores)
+	@$(VENV_PYTHON) tools/reset.py "$(LESSON)" "$(EXERCISE)"
+
+submit: core ## make the file to hand in, and say what is not complete (LESSON=04)
+	$(NEED_LESSON)
+	@$(VENV_PYTHON) -m autograder submit "$(LESSON)" $(ARGS)
+
+# For instructors
+
+grade: core ## grade the submissions of a class, write feedback and grades.csv (LESSON=04)
+	$(NEED_LESSON)
+	@$(VENV_PYTHON) -m autograder grade "$(LESSON)" $(ARGS)
+
+grade-demo: core ## grade a made class of four, from submission to feedback
+	@$(VENV_PYTHON) -m autograder grade-demo $(ARGS)
+
+formgrader: core ## open nbgrader's formgrader on this course
+	@$(VENV_PYTHON) -m autograder formgrader $(ARGS)
+
+# For maintainers
+
+test: dev ## set everything up, with Chromium and bubblewrap, and run what CI runs
+	@$(VENV_PYTHON) tools/system.py
+	$(VENV_PYTHON) -m ruff check .
+	$(VENV_PYTHON) -m autograder.authoring build --check
+	$(VENV_PYTHON) -m pytest $(ARGS)
+
+lint: dev ## ruff on all code and on the lessons' sources
+	$(VENV_PYTHON) -m ruff check .
+
+build: core ## lessons: solutions/*.py -> solution notebooks -> course/
+	$(VENV_PYTHON) -m autograder.authoring build $(ARGS)
+
+screenshots: dev ## take the README's screenshots with the browser test
+	@$(VENV_PYTHON) tools/system.py
+	SCREENSHOTS=1 $(VENV_PYTHON) -m pytest tests/browser -k lessons $(ARGS)
+
+baselines: dev ## retrain the bundled networks
+	$(VENV_PYTHON) benchmarks/baselines.py $(ARGS)
+
+bench: dev ## run side by side with other libraries and print tables
+	$(VENV_PYTHON) benchmarks/bench.py $(ARGS)
