@@ -4,7 +4,12 @@ Each network is described by its name and a few integers, its `config`; `build(n
 That pair is all that a weights file, a pruned network or a graded answer has to carry besides the tensors.
 """
 
-import torch
+import hashlib
+import json
+from importlib import resources
+
+import safetensors.torch
+import torch  # noqa: F401  (the examples use it)
 from torch import nn
 
 from shrinklab.errors import need
@@ -95,6 +100,7 @@ class ResNet8(nn.Module):
 
 ARCHITECTURES = {"lenet": LeNet, "resnet8": ResNet8}
 DATA_OF = {"lenet": "mnist", "resnet8": "cifar10"}
+WEIGHTS = resources.files("shrinklab") / "weights"
 
 
 def build(name, **config):
@@ -119,3 +125,32 @@ def architecture(model):
             return name
     raise ValueError(f"the model is a {type(model).__name__}; only {', '.join(ARCHITECTURES)} are known by name; "
                      "build your model from one of them")
+
+
+def pretrained(name):
+    """A trained network in evaluation mode, from the weights that travel with the package.
+
+    name: "lenet" (MNIST) or "resnet8" (CIFAR-10). Raises OSError when the file is not the one of its model card.
+
+    >>> pretrained("lenet").fc3
+    Linear(in_features=84, out_features=10, bias=True)
+    """
+    model = build(name, **card(name)["config"])
+    path = WEIGHTS / f"{name}.safetensors"
+    raw = path.read_bytes()
+    got, stated = hashlib.sha256(raw).hexdigest(), card(name)["sha256"]
+    need(got == stated, f"{path.name} has SHA-256 {got[:12]}…", f"its model card says {stated[:12]}…",
+         "reinstall shrinklab, or retrain it with `make baselines`", OSError)
+    model.load_state_dict(safetensors.torch.load(raw))
+    return model.eval()
+
+
+def card(name):
+    """The model card: recipe, seed, epochs, minutes, validation and test accuracy, SHA-256 of the weights file.
+
+    >>> card("lenet")["data"]
+    'mnist'
+    """
+    need(name in ARCHITECTURES, f"the model name is {name!r}", f"known names are {', '.join(ARCHITECTURES)}",
+         "use one of them")
+    return json.loads((WEIGHTS / f"{name}.json").read_text())

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import nn
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from shrinklab.errors import need
 from shrinklab.metrics import accuracy
+
+REACH = {"none": 0, "shift": 2, "crop_flip": 4}  # how far an image is moved, in pixels
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def augmented(images, how, generator):
     """
     if how == "none":
         return images
-    reach = {"shift": 2, "crop_flip": 4}[how]
+    reach = REACH[how]
     n, _, height, width = images.shape
     padded = F.pad(images, [reach] * 4, mode="reflect" if how == "crop_flip" else "replicate")
     dy, dx = torch.randint(0, 2 * reach + 1, (2, n, 1), generator=generator)
@@ -96,6 +97,19 @@ def _hold(model, masks):
             parameters[name].mul_(mask)
 
 
+def _check(recipe, images, masks, model):
+    need(recipe.epochs >= 1, f"epochs is {recipe.epochs}", "training needs at least one epoch", "use 1 or more")
+    need(recipe.batch_size >= 1, f"batch_size is {recipe.batch_size}", "a batch holds at least one image",
+         "use 1 or more, for example 128")
+    need(recipe.augment in REACH, f"augment is {recipe.augment!r}", f"known ways are {', '.join(REACH)}",
+         "use one of them")
+    need(len(images) > 0, "the training split has 0 images", "training needs at least one", "load one with images")
+    names = dict(model.named_parameters())
+    for name in masks:
+        need(name in names, f"the mask names {name!r}", f"the model's parameters are {', '.join(names)}",
+             "use one of them")
+
+
 def fit(model, data, recipe=None, *, masks=None, on_epoch=None, progress=True):
     """Train `model` IN PLACE on data.train; return one {"epoch", "loss", "validation_accuracy"} per epoch.
 
@@ -104,18 +118,17 @@ def fit(model, data, recipe=None, *, masks=None, on_epoch=None, progress=True):
     on_epoch: called with each record, so that a caller can show progress; it may raise to stop the training.
     The weights that remain are those of the epoch with the best validation accuracy. The test set is not touched.
     """
-    recipe = recipe or Recipe()
-    need(recipe.epochs >= 1, f"epochs is {recipe.epochs}", "training needs at least one epoch", "use 1 or more")
+    recipe, masks = recipe or Recipe(), masks or {}
     images, labels = data.train.images, data.train.labels
-    need(len(images) > 0, "the training split has 0 images", "training needs at least one", "load a data set with images")
+    _check(recipe, images, masks, model)
     generator = torch.Generator().manual_seed(recipe.seed)
     torch.manual_seed(recipe.seed)
     batches = (len(images) + recipe.batch_size - 1) // recipe.batch_size
     optimizer, schedule = _optimizer(model, recipe, recipe.epochs * batches)
-    ema = copy.deepcopy(model) if recipe.ema_decay else model
-    masks, history, best = masks or {}, [], None
+    history, best = [], None
     was_training = model.training
     _hold(model, masks)
+    ema = copy.deepcopy(model) if recipe.ema_decay else model
     bar = tqdm(range(1, recipe.epochs + 1), desc="training", unit="epoch", disable=not progress)
     for epoch in bar:
         model.train()
