@@ -1,0 +1,141 @@
+"""The IPython shell inside the student's process: what a cell shows comes back as outputs."""
+
+import contextlib
+import io
+
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import Type
+from traitlets.config import Config
+
+from shrinklab.calls import perform
+from shrinklab.exercise import enter_grading
+
+SHOWN = 50
+TEXT_LIMIT = 64 * 1024
+IMAGE_LIMIT = 2 * 2**20
+
+
+class LimitedText(io.StringIO):
+    """Text that stops growing: what a cell prints past the limit is dropped, with a line that says so.
+
+    >>> text = LimitedText(limit=4)
+    >>> text.write("abcdef")
+    6
+    >>> text.getvalue()
+    'abcd\\n[... the output was cut here ...]\\n'
+    """
+
+    def __init__(self, limit=TEXT_LIMIT):
+        super().__init__()
+        self.room = limit
+
+    def close(self):
+        """A cell that closes sys.stdout closes only its own output."""
+
+    def write(self, text):
+        kept = text[:max(self.room, 0)]
+        super().write(kept)
+        if self.room >= 0 and len(kept) < len(text):
+            super().write("\n[... the output was cut here ...]\n")
+            self.room = -1
+        else:
+            self.room -= len(kept)
+        return len(text)
+
+
+class _Hook(DisplayHook):
+    """Keeps the value of a cell's last line instead of printing it."""
+
+    def write_output_prompt(self):
+        pass
+
+    def write_format_data(self, format_dict, md_dict=None):
+        self.shell.show("execute_result", format_dict)
+
+    def log_output(self, format_dict):
+        pass
+
+    def finish_displayhook(self):
+        pass
+
+
+class _Publisher(DisplayPublisher):
+    def publish(self, data, metadata=None, **options):
+        self.shell.show("display_data", data)
+
+    def clear_output(self, wait=False):
+        pass
+
+
+class _Shell(InteractiveShell):
+    displayhook_class = Type(_Hook)
+    display_pub_class = Type(_Publisher)
+
+    def show(self, kind, data):
+        """Keep text and small pictures; a student's HTML and scripts stay out of the graded notebook."""
+        kept = {"text/plain": str(data["text/plain"])[:TEXT_LIMIT]} if "text/plain" in data else {}
+        picture = data.get("image/png")
+        if isinstance(picture, str) and len(picture) <= IMAGE_LIMIT:
+            kept["image/png"] = picture
+        if kept and len(self.shown) < SHOWN:
+            self.shown.append({"output_type": kind, "data": kept, "metadata": {}})
+
+    def enable_gui(self, gui=None):
+        """There is no window to open: `%matplotlib inline` and `widget` change nothing."""
+
+    def _showtraceback(self, etype, evalue, stb):
+        lines = [str(line)[:TEXT_LIMIT] for line in stb][-SHOWN:]
+        self.shown.append({"output_type": "error", "ename": etype.__name__,
+                           "evalue": str(evalue)[:TEXT_LIMIT], "traceback": lines})
+
+
+class StudentShell:
+    """Answers the grader's requests in one namespace, as a notebook's kernel would."""
+
+    def __init__(self):
+        config = Config()
+        config.HistoryManager.enabled = False
+        config.InteractiveShell.colors = "nocolor"
+        self.shell = _Shell.instance(config=config)
+        self.shell.shown = []
+        enter_grading()
+
+    def answer(self, request):
+        """Do what a request asks: {"op": "run", "source": …} or {"op": "call", "message": …}."""
+        return self.run(request["source"]) if request["op"] == "run" else self.call(request)
+
+    def run(self, source):
+        """Run one cell. Returns {"outputs": notebook outputs, "ok": bool}."""
+        self.shell.shown = []
+        with _captured() as (printed, warned):
+            result = self.shell.run_cell(source, store_history=True)
+        _close_figures()
+        streams = [{"output_type": "stream", "name": name, "text": text.getvalue()}
+                   for name, text in (("stdout", printed), ("stderr", warned)) if text.getvalue()]
+        return {"outputs": streams + self.shell.shown, "ok": bool(result.success)}
+
+    def call(self, request):
+        """Call a function of the student, or read a value: `shrinklab.calls.perform` in this process."""
+        with _captured():
+            try:
+                response = perform(self.shell.user_ns, request["message"])
+            except Exception as error:
+                # Their code can break what every call needs, for example close sys.stdout.
+                response = {"error": {"kind": "raised", "type": type(error).__name__, "function": request["message"]["name"]}}
+        _close_figures()
+        return {"response": response}
+
+
+@contextlib.contextmanager
+def _captured():
+    printed, warned = LimitedText(), LimitedText()
+    with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(warned):
+        yield printed, warned
+
+
+def _close_figures():
+    import matplotlib.pyplot as plt
+    with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
+        plt.close("all")
