@@ -135,7 +135,8 @@ def _bundled_pixels(name, part):
     labels = np.frombuffer(card["labels"].encode(), np.uint8) - ord("0")
     got = pixel_hash(images, labels)
     need(got == card["sha256"], f"{name}/{part} has pixel hash {got[:12]}…",
-         f"the bundled set has {card['sha256'][:12]}…", "reinstall shrinklab: a file of its datasets folder was changed", OSError)
+         f"the bundled set has {card['sha256'][:12]}…",
+         "reinstall shrinklab: a file of its datasets folder was changed", OSError)
     return images, labels
 
 

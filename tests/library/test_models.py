@@ -83,7 +83,7 @@ def test_bad_names_and_widths_are_refused(call, message):
 
 def test_torchvision_imports_beside_a_cpu_build_of_torch():
     code = ("import torch; from shrinklab.vision import torchvision; "
-            "print(torchvision.models.mobilenet_v2()(torch.zeros(1, 3, 32, 32)).shape)")
+            "print(torchvision.models.mobilenet_v2().eval()(torch.zeros(1, 3, 32, 32)).shape)")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "torch.Size([1, 1000])"
