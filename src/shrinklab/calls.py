@@ -1,8 +1,8 @@
 """One call of a student's function, as three steps that are the same in a notebook and in grading.
 
 `request` (the side that checks) -> `perform` (the side where the student's code lives) -> `receive` (the
-checking side again). Request and response are JSON. In grading they cross a process boundary, in the student's
-own notebook they stay in the process; everything else is the same, so a check cannot tell the two apart.
+checking side again). Request and response are JSON. In grading they cross a process boundary, in the
+student's own notebook they stay in the process; everything else is the same, so a check sees no difference.
 """
 
 import builtins
@@ -28,7 +28,7 @@ class Call:
     """What one call gave.
 
     value: what the function returned; arguments and keywords: the arguments as they are after the call, so
-    that a check sees what was changed in place (None when they can no longer cross); printed: what it printed.
+    that a check sees what was changed in place (None when they can no longer cross); printed: its output.
     """
 
     value: object
@@ -38,7 +38,7 @@ class Call:
 
 
 class StudentError(Exception):
-    """The student's code gave no value. `str(error)` is for the student; `public` repeats no value of the code."""
+    """The student's code gave no value; `str(error)` tells why, `public` tells it without any value of it."""
 
     def __init__(self, detail, public=None, printed=""):
         super().__init__(detail)
@@ -63,8 +63,8 @@ def request(name, args=(), kwargs=None):
 def perform(namespace, message):
     """Do what a request asks, in the namespace that holds the student's code, and return the response.
 
-    namespace: dict of the names that the student's cells have bound. Returns {"value", "arguments", "keywords",
-    "printed"} or {"error", "printed"}; raises nothing but KeyboardInterrupt, the student's own stop button.
+    namespace: dict of the names that the student's cells have bound. Returns {"value", "arguments",
+    "keywords", "printed"} or {"error", "printed"}; raises nothing but KeyboardInterrupt, the student's own stop button.
 
     >>> perform({"halve": lambda x: x / 2}, request("halve", [3.0]))["value"]
     1.5
@@ -129,8 +129,8 @@ class _Missing(Exception):
 
 
 def _resolve(value, resolved):
-    """Put the objects in the places of their references; resolved keeps {id: (ref, object)} of all but models:
-    those cross back as they are, so that a check sees whether one was changed."""
+    """Put the objects in the places of their references; resolved keeps {id: (ref, object)}, but for
+    models: those cross back as they are, so that a check sees whether one was changed."""
     if isinstance(value, Ref):
         found = value.resolve()
         if not isinstance(found, nn.Module):
@@ -177,8 +177,8 @@ def _student_error(told, printed):
     if kind == "missing":
         return StudentError(message, f"{function} is missing or is not a function.", printed)
     if kind == "crossing":
-        return StudentError(f"What {function} gives cannot be checked: {message}",
-                            f"What {function} gives is no number, string, list, dict, array or model.", printed)
+        public = f"What {function} gives is no number, string, list, dict, array or model."
+        return StudentError(f"What {function} gives cannot be checked: {message}", public, printed)
     line = f", line {told['line']}" if type(told.get("line")) is int and 0 < told["line"] < 10**6 else ""
     public = f"{function}{line} raised {_error_name(told.get('type'))}"
     detail = public + (f": {message}" if message else ".") + (f"\n    {source}" if source else "")

@@ -80,8 +80,8 @@ def _current():
 def backend(connection):
     """Send the calls inside the block to `connection`, an object with `.call(name, args, kwargs) -> Call`.
 
-    It raises StudentError when the student's code gave no value (`receive` of `shrinklab.calls` does). Results
-    start empty; read them with `results()` before the block ends. Values and messages of the student's code are
+    It raises StudentError when the student's code gave no value (`shrinklab.calls.receive` does). Results start
+    empty; read them with `results()` before the block ends. Values and messages of the student's code are
     printed only when `connection.reveal` is true: hidden inputs could be read off them.
     """
     token = _session.set(_Session(connection))
@@ -106,7 +106,7 @@ class _Local:
 
 
 def ref(name):
-    """Name something too large to send: a network, a split or a function of the library, resolved on each side.
+    """Name something too large to send, a network, a split or a library function; each side resolves it.
 
     >>> ref("mnist/validation[:256]")
     Ref(name='mnist/validation[:256]')
@@ -124,7 +124,7 @@ def student(name, *args, **kwargs):
 
 
 def student_call(name, *args, **kwargs):
-    """Like `student`, but gives the whole `Call`: value, the arguments after the call, and what was printed."""
+    """Like `student`, but gives the whole `Call`: value, arguments after the call, printed text."""
     call = _call(name, args, kwargs, sys._getframe(1).f_globals)
     if call.arguments is None:
         raise StudentError(f"{name} put something into its arguments that cannot be checked.")
@@ -142,8 +142,8 @@ def _call(name, args, kwargs, namespace):
 class check:
     """Context manager around the expectations of one exercise; see the top of this module.
 
-    points: what the check is worth, above 0; all_or_nothing: no partial credit (a faulty function that is to be
-    mended holds some expectations from the start). An error of the student's code inside the block ends the
+    points: what the check is worth, above 0; all_or_nothing: no partial credit (a faulty function to be mended
+    meets some expectations from the start). An error of the student's code inside the block ends the
     block with a readable line, and what was not reached counts as failed: the number of expectations is read
     from the block's source. After the block `.points` is the score and `.result` a CheckResult.
     """
@@ -157,7 +157,8 @@ class check:
 
     def __enter__(self):
         frame = sys._getframe(1)
-        self.written, self.namespace = _count_expects(frame.f_code.co_filename, frame.f_lineno), frame.f_globals
+        self.namespace = frame.f_globals
+        self.written = _count_expects(frame.f_code.co_filename, frame.f_lineno)
         self.outer, self.session.open = self.session.open, self
         self.session.results.pop(self.name, None)
         return self
@@ -195,7 +196,7 @@ class check:
         if isinstance(error, StudentError):
             return f"✗ {error if self.reveal else error.public}"
         told = f"{type(error).__name__}: {error}" if self.reveal else type(error).__name__
-        return f"✗ The check could not use the value that came back ({told}). Compare its type with the docstring."
+        return f"✗ The check could not use what came back ({told}). Compare its type with the docstring."
 
     def add(self, problem, hint, id):
         id = id or f"{self.name}-{len(self.found) + 1}"
@@ -214,8 +215,8 @@ def expect(actual, expected=True, *, hint, id=None, rtol=1e-5, atol=1e-6, dtype=
     """Compare, print ✓ or ✗ with the hint, and record it in the open check. Never raises
     for what a student may hand over.
 
-    Numbers and arrays are compared by shape and within `atol + rtol * abs(expected)`, whatever the dtype unless
-    dtype is given; strings without regard to case. See `shrinklab.compare.difference`.
+    Numbers and arrays are compared by shape and within `atol + rtol * abs(expected)`, whatever the dtype
+    unless dtype is given; strings without regard to case. See `shrinklab.compare.difference`.
     id: names the expectation in the grader's records; unique in a check.
     """
     opened = _current().open
@@ -229,19 +230,19 @@ def expect(actual, expected=True, *, hint, id=None, rtol=1e-5, atol=1e-6, dtype=
 
 
 def results():
-    """The CheckResults so far, {name: CheckResult}, the last run of each check; inside `backend`, of that block."""
+    """The CheckResults so far, {name: CheckResult}, of the last run of each; inside `backend`, of that block."""
     return dict(_current().results)
 
 
 def enter_grading():
-    """From now on `use` in this process gives only the student's own functions. Called by the grader's workers."""
+    """From now on `use` in this process gives only the student's own functions; the grader's workers call it."""
     global _grading
     _grading = True
 
 
 def use(name, otherwise):
-    """The student's own function `name` once its check has passed in this session; until then `otherwise`, the
-    library's, with a line that says so. In grading always the student's own.
+    """The student's own function `name` once its check has passed in this session; until then `otherwise`,
+    the library's, with a line that says so. In grading always the student's own.
 
     A function that was changed after its check passed has to pass again.
     """
@@ -254,8 +255,9 @@ def use(name, otherwise):
     if callable(own) and result and result.passed and session.passed_with.get(name) == _code(own):
         print(f"Using your own {name}.")
         return own
-    changed = " was changed: until its check passes again" if result and result.passed else ": until its check passes"
-    print(f"{name}{changed}, this cell uses the library's {getattr(otherwise, '__name__', 'version')}.")
+    again = " again" if result and result.passed else ""
+    library = getattr(otherwise, "__name__", "version")
+    print(f"Until {name} passes its check{again}, this cell uses the library's {library}.")
     return otherwise
 
 

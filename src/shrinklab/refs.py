@@ -1,4 +1,4 @@
-"""Names for what is too large to send: a trained network, a split of a data set, a function of the library."""
+"""Names for what is too large to send: a trained network, a split of a data set, a library function."""
 
 import importlib
 import re
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from shrinklab import models
 from shrinklab.errors import need
 
-_SPLIT = re.compile(r"(?P<data>\w+)/(?P<split>train|validation|test)(\[(?P<start>\d{0,9}):(?P<stop>\d{0,9})\])?")
+_SPLIT = re.compile(r"(?P<data>\w+)/(?P<split>train|validation|test)"
+                    r"(\[(?P<start>\d{0,9}):(?P<stop>\d{0,9})\])?")
 _FUNCTION = re.compile(r"(?P<module>[a-z][a-z0-9_]*)\.(?P<name>[A-Za-z][A-Za-z0-9_]*)")
 
 

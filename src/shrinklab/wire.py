@@ -37,8 +37,8 @@ def encode(value, refs=None):
     """Turn a value into JSON-able lists, dicts, strings and numbers.
 
     value: None, bool, int, float, str, list, tuple, dict, numpy array or scalar, torch tensor, `Ref`, or a
-    model of `shrinklab.models`. Subclasses cross as their base (a named tuple as a tuple). A tensor that asks for
-    gradients does so again on the other side when it is a leaf; a computed one crosses as its numbers.
+    model of `shrinklab.models`. Subclasses cross as their base (a named tuple as a tuple). Tensors cross
+    as their numbers, without their gradients.
     refs: {id(object): Ref} of objects that cross as their reference.
     Raises WireError for anything else, and for what is too deep, too long or too large.
 
@@ -139,8 +139,7 @@ class _Encoder(_Budget):
         flat = value.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
         data = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
         self.spend(depth, len(data))
-        message = {"$": "tensor", "dtype": name, "shape": list(value.shape), "data": _text(data)}
-        return message | ({"grad": True} if value.requires_grad and value.is_leaf else {})
+        return {"$": "tensor", "dtype": name, "shape": list(value.shape), "data": _text(data)}
 
     def model(self, model, depth):
         try:
@@ -199,12 +198,10 @@ class _Decoder(_Budget):
         dtype = TORCH_DTYPES[message["dtype"]]
         shape, data = self.payload(message, depth, dtype.itemsize)
         if not data:
-            tensor = torch.empty(shape, dtype=dtype)
-        elif dtype == torch.bool:
-            tensor = (torch.frombuffer(data, dtype=torch.uint8) != 0).reshape(shape)
-        else:
-            tensor = torch.frombuffer(data, dtype=dtype).reshape(shape)
-        return tensor.requires_grad_() if message.get("grad") is True else tensor
+            return torch.empty(shape, dtype=dtype)
+        if dtype == torch.bool:
+            return (torch.frombuffer(data, dtype=torch.uint8) != 0).reshape(shape)
+        return torch.frombuffer(data, dtype=dtype).reshape(shape)
 
     def payload(self, message, depth, itemsize):
         shape, data = message["shape"], bytearray(base64.b64decode(message["data"], validate=True))
