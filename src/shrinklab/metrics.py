@@ -15,7 +15,7 @@ from shrinklab.errors import need
 
 __all__ = [
     "McNemar", "accuracy", "average_precision", "bootstrap_interval", "confusion_matrix", "correct",
-    "evaluating", "expected_calibration_error", "f1", "iou", "mcnemar", "precision", "predict", "recall",
+    "evaluating", "expected_calibration_error", "f1", "forward", "iou", "mcnemar", "precision", "predict", "recall",
 ]
 
 
@@ -46,19 +46,28 @@ def predict(model, images, batch_size=500):
     >>> predict(torch.nn.Flatten(), torch.tensor([[[1.0, 2.0]]]))
     tensor([[1., 2.]])
     """
-    need(isinstance(images, torch.Tensor), f"the images are a {type(images).__name__}",
-         "predict takes a tensor of images (N, ...)", "pass split.images", TypeError)
-    need(images.ndim and len(images), f"the images have shape {tuple(images.shape)}",
-         "at least one image is needed", "pass images of shape (N, C, H, W) with N of 1 or more")
     need(batch_size >= 1, f"batch_size is {batch_size}", "a batch holds at least one image", "use 1 or more")
-    try:
-        with evaluating(model), torch.inference_mode():
-            batches = [model(batch) for batch in images.split(batch_size)]
-    except RuntimeError as error:
-        raise ValueError(f"the images have shape {tuple(images.shape)}; {type(model).__name__} cannot take "
-                         f"them: {error}; pass images of the shape that the model was built for.") from error
+    _images(images)
+    with evaluating(model), torch.inference_mode():
+        batches = [forward(model, batch) for batch in images.split(batch_size)]
     # Outside inference mode, so that the result is an ordinary tensor that autograd can use.
     return torch.cat(batches)
+
+
+def forward(model, images):
+    """model(images), with a readable error where they do not fit; mode and gradients are the caller's business.
+
+    >>> forward(torch.nn.Linear(4, 2), torch.zeros(1, 3))  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    ValueError: the images have shape (1, 3); Linear cannot take them: ...
+    """
+    _images(images)
+    try:
+        return model(images)
+    except RuntimeError as error:
+        raise ValueError(f"the images have shape {tuple(images.shape)}; {type(model).__name__} cannot take them: "
+                         f"{error}; pass images of the shape that the model was built for.") from error
 
 
 def accuracy(model, split):
@@ -196,6 +205,13 @@ def mcnemar(correct_a, correct_b):
     b, c = int((first & ~second).sum()), int((~first & second).sum())
     tail = sum(comb(b + c, k) for k in range(min(b, c) + 1))
     return McNemar(b, c, min(1.0, 2 * tail / 2 ** (b + c)))
+
+
+def _images(images):
+    need(isinstance(images, torch.Tensor), f"the images are a {type(images).__name__}",
+         "a model takes a tensor of images", "pass split.images", TypeError)
+    need(images.ndim and len(images), f"the images have shape {tuple(images.shape)}",
+         "at least one image is needed", "pass images of shape (N, C, H, W) with N of 1 or more")
 
 
 def _share(part, whole):
