@@ -190,6 +190,7 @@ def peak_memory(model, example):
     >>> peak_memory(model, torch.zeros(1, 100)) - 4 * (100 + 5050 + 510)  # two activations of 50 values at 4 bytes
     400
     """
+    example = example.clone()  # split.images[:1] is a view, whose storage is that of the whole split
     given = [example, *model.parameters(), *model.buffers()]
     with evaluating(model), torch.inference_mode(), _LiveTensors(given) as tracker:
         forward(model, example)
