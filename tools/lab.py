@@ -31,10 +31,10 @@ def command(arguments):
 
 def main(arguments):
     workbook.main()
-    try:
-        return subprocess.call(command(arguments), env=environment(dict(os.environ)))
-    except KeyboardInterrupt:  # Ctrl-C has reached JupyterLab as well
-        return 0
+    line, variables = command(arguments), environment(dict(os.environ))
+    if os.name == "nt":  # execve there returns to the shell while JupyterLab goes on
+        return subprocess.call(line, env=variables)
+    return os.execve(line[0], line, variables)
 
 
 if __name__ == "__main__":

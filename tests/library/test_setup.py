@@ -1,0 +1,403 @@
+"""The set-up: pinned versions, make targets, and the student's workbook."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import bootstrap
+import lab
+import pytest
+import reset
+import system
+import workbook
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+TARGETS = {
+    "lab", "check", "submit", "reset", "grade", "grade-demo", "formgrader", "test", "lint", "build", "screenshots",
+    "baselines", "bench", "help",
+}
+
+
+# Versions -----------------------------------------------------------------------------------------------------
+
+
+def conda():
+    """The python pin and the pip lines of environment.yml."""
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    python = next(line for line in listed if isinstance(line, str) and line.startswith("python"))
+    return python, next(line["pip"] for line in listed if isinstance(line, dict))
+
+
+def test_conda_and_pip_install_the_same_versions():
+    _, pip = conda()
+    assert [line for line in pip if not line.startswith("-")] == PROJECT["dependencies"]
+
+
+def test_conda_asks_the_same_index_for_pytorch_and_installs_this_project():
+    _, pip = conda()
+    assert [line for line in pip if line.startswith("-")] == [f"--extra-index-url {bootstrap.CPU_INDEX}", "-e ."]
+
+
+def test_one_range_of_python_everywhere():
+    minors = [int(minor) for minor in re.findall(r"Python :: 3\.(\d+)", " ".join(PROJECT["classifiers"]))]
+    low, high = min(minors), max(minors)
+    assert PROJECT["requires-python"] == f">=3.{low}"
+    assert (3, low) == bootstrap.OLDEST
+    assert conda()[0] == f"python>=3.{low},<3.{high + 1}"
+    assert f"(3, {low}) <= sys.version_info[:2] <= (3, {high})" in (ROOT / "Makefile").read_text()
+    assert f"Python 3.{low} to 3.{high}" in (ROOT / "README.md").read_text()
+
+
+def test_the_accuracies_in_the_readme_are_those_of_the_model_cards():
+    readme = (ROOT / "README.md").read_text()
+    for path in (ROOT / "src/shrinklab/weights").glob("*.json"):
+        card = json.loads(path.read_text())
+        low, high = (f"{100 * bound:.1f}" for bound in card["test"]["interval_95"])
+        row = f"{card['parameters']:,} | {100 * card['test']['accuracy']:.1f} % ({low}–{high})"
+        assert row in readme, f"the README's table of networks lacks {path.stem}: {row}"
+
+
+# Makefile -----------------------------------------------------------------------------------------------------
+
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+def make(*arguments):
+    return subprocess.run(["make", *arguments], cwd=ROOT, capture_output=True, text=True)
+
+
+@needs_make
+def test_plain_make_lists_every_target():
+    listed = set(re.findall(r"^  make ([a-z-]+)", make().stdout, flags=re.M))
+    assert listed == TARGETS
+    assert make("help").stdout == make().stdout
+
+
+@needs_make
+def test_every_target_calls_something_that_exists():
+    commands = make("--dry-run", *sorted(TARGETS), "LESSON=04").stdout
+    scripts = set(re.findall(r"(?:tools|benchmarks)/\w+\.py", commands))
+    assert {"tools/bootstrap.py", "tools/lab.py", "tools/reset.py", "benchmarks/pruning.py"} <= scripts
+    assert [script for script in sorted(scripts) if not (ROOT / script).exists()] == []
+
+
+@needs_make
+def test_a_missing_python_is_named_with_the_rule_and_the_fix():
+    outcome = make("lab", "PYTHON=")
+    assert outcome.returncode == 2
+    assert "no Python 3.11 to 3.14 found" in outcome.stderr
+    assert "PYTHON=/path/to/python3" in outcome.stderr
+
+
+@needs_make
+def test_the_readme_names_every_target_and_no_other():
+    readme = (ROOT / "README.md").read_text()
+    assert set(re.findall(r"make ([a-z-]+)(?=[ `\n])", readme[readme.index("## All targets"):])) >= TARGETS - {"help"}
+    assert set(re.findall(r"^make ([a-z-]+)", readme, flags=re.M)) <= TARGETS
+
+
+def test_ci_runs_what_the_readme_tells_everyone_to_run():
+    assert (ROOT / ".ci/run").read_text().splitlines()[-1] == "make test"
+
+
+# bootstrap.py -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def venv(tmp_path, monkeypatch):
+    """A .venv that looks installed, and a log of the pip commands that are run instead of pip."""
+    python = tmp_path / "bin/python"
+    python.parent.mkdir()
+    python.touch()
+    commands = []
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path)
+    monkeypatch.setattr(bootstrap, "PYTHON", python)
+    monkeypatch.setattr(bootstrap, "make_venv", lambda: None)
+    monkeypatch.setattr(bootstrap, "run_pip", lambda command: commands.append([str(word) for word in command]))
+    monkeypatch.setattr(bootstrap, "reason_unreachable", lambda url: "no network")
+    monkeypatch.setattr(sys, "platform", "linux")
+    monkeypatch.delenv("TORCH_INDEX", raising=False)
+    return commands
+
+
+def test_a_second_run_installs_nothing(venv):
+    bootstrap.main("core")
+    assert len(venv) == 1
+    bootstrap.main("core")
+    assert len(venv) == 1
+
+
+def test_the_tests_need_more_than_the_lessons_and_include_them(venv):
+    bootstrap.main("core")
+    bootstrap.main("dev")
+    assert [command[-1] for command in venv] == [".", ".[dev]"]
+    bootstrap.stamp("core").unlink()
+    bootstrap.main("core")
+    assert len(venv) == 2
+
+
+def test_changed_settings_are_installed_again(venv, monkeypatch):
+    bootstrap.main("core")
+    monkeypatch.setattr(bootstrap, "key", lambda pyproject, root: "other")
+    bootstrap.main("core")
+    assert len(venv) == 2
+
+
+def test_a_failed_install_is_tried_again_next_time(venv, monkeypatch):
+    def fail(command):
+        raise SystemExit("error")
+
+    works = bootstrap.run_pip
+    monkeypatch.setattr(bootstrap, "run_pip", fail)
+    with pytest.raises(SystemExit):
+        bootstrap.main("core")
+    monkeypatch.setattr(bootstrap, "run_pip", works)
+    bootstrap.main("core")
+    assert len(venv) == 1
+
+
+def test_pytorch_alone_comes_from_its_cpu_index(venv, monkeypatch):
+    monkeypatch.setattr(bootstrap, "reason_unreachable", lambda url: None)
+    bootstrap.main("core")
+    torch, project = venv
+    assert "--extra-index-url" in torch
+    assert bootstrap.CPU_INDEX in torch
+    assert [word for word in torch if "~=" in word] == [d for d in PROJECT["dependencies"] if d.startswith("torch")]
+    assert "--extra-index-url" not in project
+
+
+@pytest.mark.parametrize(("platform", "index"), [("linux", ""), ("darwin", "https://example.org"), ("win32", "x")])
+def test_no_index_is_asked(monkeypatch, platform, index):
+    monkeypatch.setenv("TORCH_INDEX", index)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(bootstrap, "reason_unreachable", lambda url: pytest.fail(f"asked {url}"))
+    assert bootstrap.torch_index() is None
+
+
+def test_an_unreachable_index_is_asked_twice_and_named(venv, monkeypatch, capsys):
+    asked = []
+    monkeypatch.setattr(bootstrap, "reason_unreachable", lambda url: asked.append(url) or "refused")
+    assert bootstrap.torch_index() is None
+    assert asked == [f"{bootstrap.CPU_INDEX}/torch/"] * 2
+    assert "unreachable (refused)" in capsys.readouterr().out
+
+
+def test_a_closed_port_is_a_reason():
+    assert "refused" in bootstrap.reason_unreachable("http://127.0.0.1:9/").lower()
+
+
+def test_an_unknown_level_and_a_missing_venv_are_explained(monkeypatch):
+    with pytest.raises(SystemExit, match="level is 'all'; use core or dev"):
+        bootstrap.main("all")
+    assert re.search(r"apt-get install python3\.\d+-venv", bootstrap.no_venv_message())
+
+
+# system.py ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("ci", "status", "words"), [("", 0, "are skipped"), ("true", 1, "must run in CI")])
+def test_a_missing_program_is_one_line_here_and_a_failure_in_ci(monkeypatch, capsys, ci, status, words):
+    monkeypatch.setattr(system, "missing", lambda: {"chromium": "no apt-get, dnf or brew here"})
+    monkeypatch.setenv("CI", ci)
+    assert system.main() == status
+    line, = capsys.readouterr().out.splitlines()
+    assert line.endswith(f"no chromium (no apt-get, dnf or brew here): the browser tests {words}")
+
+
+def test_nothing_is_installed_where_that_would_ask_for_a_password(monkeypatch):
+    calls = []
+    monkeypatch.setattr(system, "find", lambda program: None)
+    monkeypatch.setattr(system, "as_root", lambda: None)
+    monkeypatch.setattr(system, "run", calls.append)
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/apt-get" if name == "apt-get" else None)
+    assert system.missing() == dict.fromkeys(system.NAMES, "apt-get needs root or sudo without a password")
+    assert calls == []
+
+
+def test_a_program_that_does_not_start_is_not_found(monkeypatch, tmp_path):
+    broken = tmp_path / "bwrap"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert system.find("bubblewrap") is None
+    broken.write_text("#!/bin/sh\nexit 0\n")
+    assert system.find("bubblewrap") == str(broken)
+
+
+# workbook.py, reset.py, lab.py --------------------------------------------------------------------------------
+
+
+def cell(kind, name, source, **marks):
+    grade_id = f"04-{kind}-{name}"
+    return {"cell_type": "code", "id": grade_id, "source": source, "outputs": [], "execution_count": None,
+            "metadata": {"nbgrader": {"grade_id": grade_id, **marks}}}
+
+
+def release(course, *, body="write f"):
+    """Release a lesson with two exercises and a check."""
+    cells = [
+        cell("exercise", "f", body, solution=True),
+        cell("check", "f", "earned.points", solution=False, grade=True),
+        cell("exercise", "g", "write g", solution=True),
+    ]
+    folder = course / "04_pruning"
+    folder.mkdir(parents=True, exist_ok=True)
+    notebook = {"cells": cells, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    (folder / "04_pruning.ipynb").write_text(json.dumps(notebook, indent=1) + "\n")
+    (folder / "practice.yml").write_text("questions: []\n")
+
+
+@pytest.fixture
+def book(tmp_path):
+    release(tmp_path / "course")
+    return workbook.Workbook(tmp_path / "course", tmp_path / "workbook")
+
+
+NOTEBOOK, PRACTICE = "04_pruning/04_pruning.ipynb", "04_pruning/practice.yml"
+
+
+def nothing(**changes):
+    return {"added": [], "refreshed": [], "kept": []} | changes
+
+
+def sources(book):
+    return [c["source"] for c in json.loads((book.home / NOTEBOOK).read_text())["cells"]]
+
+
+def write_solution(book, place, source):
+    """What a student does to a cell."""
+    notebook = json.loads((book.home / NOTEBOOK).read_text())
+    notebook["cells"][place] |= {"source": source, "execution_count": 3}
+    (book.home / NOTEBOOK).write_text(json.dumps(notebook))
+
+
+def test_lessons_are_copied_once_and_new_files_are_added(book):
+    assert book.sync() == nothing(added=[NOTEBOOK, PRACTICE])
+    assert book.sync() == nothing()
+    (book.course / "04_pruning/picture.svg").write_text("<svg/>")
+    (book.course / "04_pruning/.ipynb_checkpoints").mkdir()
+    (book.course / "04_pruning/.ipynb_checkpoints/x.ipynb").write_text("{}")
+    assert book.sync() == nothing(added=["04_pruning/picture.svg"])
+
+
+def test_a_students_file_is_never_overwritten(book):
+    book.sync()
+    write_solution(book, 0, "mine")
+    assert book.sync() == nothing()
+    release(book.course, body="a newer release")
+    assert book.sync() == nothing(kept=[NOTEBOOK])
+    assert book.sync() == nothing(kept=[NOTEBOOK])
+    assert sources(book)[0] == "mine"
+
+
+def test_an_untouched_file_takes_the_newer_release(book):
+    book.sync()
+    release(book.course, body="a newer release")
+    assert book.sync() == nothing(refreshed=[NOTEBOOK])
+    assert sources(book)[0] == "a newer release"
+    release(book.course, body="the newest release")
+    assert book.sync() == nothing(refreshed=[NOTEBOOK])
+
+
+@pytest.mark.parametrize("damage", ["", "[1]", "{"])
+def test_without_its_manifest_every_changed_file_is_the_students(book, damage):
+    book.sync()
+    write_solution(book, 0, "mine")
+    (book.home / workbook.MANIFEST).write_text(damage)
+    assert book.sync() == nothing(kept=[NOTEBOOK])
+    assert sources(book)[0] == "mine"
+
+
+def test_a_folder_in_the_way_and_a_missing_course_are_explained(book, tmp_path):
+    (book.home / NOTEBOOK).mkdir(parents=True)
+    with pytest.raises(workbook.Mistake, match="stands in the way of a lesson's file; rename it"):
+        book.sync()
+    with pytest.raises(workbook.Mistake, match="holds no lessons; bring them back with: git checkout -- course"):
+        workbook.Workbook(tmp_path / "nowhere", book.home).sync()
+
+
+@pytest.mark.parametrize("name", ["4", "04", "04_pruning"])
+def test_reset_of_a_lesson_keeps_a_backup(book, name):
+    book.sync()
+    write_solution(book, 0, "mine")
+    folder, backup = reset.reset_lesson(book, name)
+    assert folder == "04_pruning"
+    assert sources(book)[0] == "write f"
+    assert "mine" in (backup / "04_pruning.ipynb").read_text()
+    assert backup.parent == book.home / "backups"
+    assert reset.reset_lesson(book, name)[1] != backup
+    release(book.course, body="a newer release")
+    assert book.sync() == nothing(refreshed=[NOTEBOOK])
+
+
+@pytest.mark.parametrize("name", ["f", "04-exercise-f"])
+def test_reset_of_an_exercise_leaves_the_others(book, name):
+    book.sync()
+    write_solution(book, 0, "mine")
+    write_solution(book, 2, "my g")
+    cell_id, backup = reset.reset_exercise(book, "04", name)
+    assert cell_id == "04-exercise-f"
+    assert sources(book) == ["write f", "earned.points", "my g"]
+    assert "mine" in (backup / "04_pruning.ipynb").read_text()
+
+
+@pytest.mark.parametrize(("deleted", "left"), [(0, ["earned.points", "write g"]), (2, ["write f", "earned.points"])])
+def test_reset_brings_a_deleted_exercise_back_to_its_place(book, deleted, left):
+    book.sync()
+    notebook = json.loads((book.home / NOTEBOOK).read_text())
+    del notebook["cells"][deleted]
+    (book.home / NOTEBOOK).write_text(json.dumps(notebook))
+    assert sources(book) == left
+    reset.reset_exercise(book, "04", "fg"[deleted // 2])
+    assert sources(book) == ["write f", "earned.points", "write g"]
+
+
+def test_unknown_names_list_the_known_ones(book):
+    book.sync()
+    for wanted in ("9", "../04_pruning", ""):
+        with pytest.raises(workbook.Mistake, match=re.escape(f"LESSON is {wanted!r}; use one of 04")):
+            reset.reset_lesson(book, wanted)
+    with pytest.raises(workbook.Mistake, match="EXERCISE is 'h'; use one of: f, g"):
+        reset.reset_exercise(book, "04", "h")
+    assert not (book.home / "backups").exists()
+
+
+@pytest.mark.parametrize("text", ["not json", "[]", '{"cells": 3}', '{"cells": [3]}', '{"metadata": {}}'])
+def test_a_damaged_notebook_is_left_alone(book, text):
+    book.sync()
+    (book.home / NOTEBOOK).write_text(text)
+    with pytest.raises(workbook.Mistake, match="is not a notebook; put the whole file back with: make reset LESSON=04"):
+        reset.reset_exercise(book, "04", "f")
+    assert (book.home / NOTEBOOK).read_text() == text
+
+
+def test_the_reset_command_reports_a_mistake_and_no_traceback():
+    outcome = subprocess.run([sys.executable, ROOT / "tools/reset.py", "99"], capture_output=True, text=True)
+    assert outcome.returncode == 1
+    assert outcome.stderr.startswith("error: ")
+    assert "Traceback" not in outcome.stderr
+
+
+def test_lab_is_rooted_in_the_workbook_and_passes_arguments_on(monkeypatch):
+    monkeypatch.setattr("os.geteuid", lambda: 0, raising=False)
+    line = lab.command(["--no-browser", "--port", "9999"])
+    assert line[-4:] == ["--allow-root", "--no-browser", "--port", "9999"]
+    assert f"--ServerApp.root_dir={ROOT / 'workbook'}" in line
+    monkeypatch.setattr("os.geteuid", lambda: 1000, raising=False)
+    assert "--allow-root" not in lab.command([])
+
+
+def test_the_students_lab_has_no_nbgrader_panels(monkeypatch):
+    """Asks JupyterLab itself, because a misspelt extension name is silently ignored."""
+    from jupyterlab.labapp import LabApp
+    from jupyterlab_server.config import get_page_config
+
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", lab.environment({})["JUPYTER_CONFIG_PATH"])
+    app = LabApp()
+    assert "@jupyter/nbgrader" in get_page_config(app.labextensions_path)["disabledExtensions"]
