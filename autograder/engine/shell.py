@@ -123,7 +123,8 @@ class StudentShell:
                 response = perform(self.shell.user_ns, request["message"])
             except Exception as error:
                 # Their code can break what every call needs, for example close sys.stdout.
-                response = {"error": {"kind": "raised", "type": type(error).__name__, "function": request["message"]["name"]}}
+                told = {"kind": "raised", "type": type(error).__name__, "function": request["message"]["name"]}
+                response = {"error": told}
         _close_figures()
         return {"response": response}
 
