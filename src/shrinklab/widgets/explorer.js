@@ -77,6 +77,15 @@ function render({ model, el }) {
     place.problem.textContent = answer.gone ? GONE : answer.error ? `This setting failed: ${answer.error}` : "";
     place.root.classList.toggle("sl-failed", Boolean(answer.gone || answer.error));
     if (answer.gone || answer.error) return;
+    try {
+      draw(answer, values);
+    } catch (error) {
+      place.problem.textContent = `This answer cannot be drawn: ${error.message}`;
+      place.root.classList.add("sl-failed");
+    }
+  }
+
+  function draw(answer, values) {
     if (place.headline.textContent !== answer.headline) place.headline.textContent = answer.headline;
     const shown = views.some((view) => view.spec.name === "numbers");
     place.figures.replaceChildren(...(answer.numbers && !shown ? [figures(answer.numbers)] : []));

@@ -46,14 +46,14 @@ class Explorer(anywidget.AnyWidget):
 
     _esm = joined("dom.js", "axes.js", "views.js", "grids.js", "figure.js", "controls.js", "session.js",
                   "prediction.js", "explorer.js")
-    _css = joined("explorer.css")
+    _css = joined("theme.css", "explorer.css")
 
     title = traitlets.Unicode().tag(sync=True)
     controls = traitlets.List().tag(sync=True)
     views = traitlets.List().tag(sync=True)
-    guess = traitlets.Dict(None, allow_none=True).tag(sync=True)
+    guess = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
     first = traitlets.Dict().tag(sync=True)
-    table = traitlets.Dict(None, allow_none=True).tag(sync=True)
+    table = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
 
     def __init__(self, settings, controls, views=(), *, title="", guess=None):
         need(callable(settings), f"settings is {settings!r}",

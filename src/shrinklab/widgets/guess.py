@@ -20,14 +20,14 @@ class Guess(anywidget.AnyWidget):
     """
 
     _esm = joined("dom.js", "session.js", "prediction.js", "guess.js")
-    _css = joined("explorer.css")
+    _css = joined("theme.css", "explorer.css")
 
     question = traitlets.Unicode().tag(sync=True)
     unit = traitlets.Unicode().tag(sync=True)
-    choices = traitlets.List(None, allow_none=True).tag(sync=True)
+    choices = traitlets.List(default_value=None, allow_none=True).tag(sync=True)
     explain = traitlets.Unicode().tag(sync=True)
     guess = traitlets.Any(None, allow_none=True).tag(sync=True, echo_update=False)
-    answer = traitlets.Dict(None, allow_none=True).tag(sync=True)
+    answer = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
 
     def __init__(self, question, truth, unit="", explain="", *, choices=None):
         need(choices is None or callable(truth) or truth in choices, f"truth is {truth!r}",

@@ -30,7 +30,7 @@ class Session {
     this.wanted = null;
     this.busy = true;
     this.waiting(true);
-    const answer = await this.resolve(values);
+    const answer = await this.resolve(values).catch((error) => ({ error: String(error) }));
     this.busy = false;
     this.remember(values, answer);
     this.present(answer, values, number);

@@ -1,0 +1,120 @@
+"""A real JupyterLab in a real Chromium: the server with a home of its own, the browser, and a page to drive."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import lab
+import nbformat
+import pytest
+from notebook_page import NotebookPage
+
+ROOT = Path(__file__).resolve().parents[2]
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what needs a browser where there is none, in one line; in CI a missing browser is a failure."""
+    if os.environ.get("CI") or any(map(shutil.which, BROWSERS)):
+        return
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.skip(reason=f"no browser: none of {', '.join(BROWSERS)} is on PATH"))
+
+
+@pytest.fixture(scope="session")
+def base_url():
+    """None: our addresses are whole. (pytest-base-url's own fixture is deprecated by pytest 9.2, and warnings fail.)"""
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args):
+    found = next(filter(None, map(shutil.which, BROWSERS)), None)
+    assert found, f"CI is set, and none of {', '.join(BROWSERS)} is on PATH; install Chromium"
+    # Only this machine: a page that needs the network must fail here.
+    rules = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"
+    root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    return {**browser_type_launch_args, "executable_path": found, "args": [rules, "--disable-dev-shm-usage", *root]}
+
+
+@pytest.fixture(scope="session")
+def browser_context_args(browser_context_args):
+    return {**browser_context_args, "viewport": {"width": 1280, "height": 1000}}
+
+
+class Lab:
+    """A running server: `url`, the folder `files` that it shows, and the environment it runs in."""
+
+    def __init__(self, home):
+        self.files = home / "workbook"
+        self.files.mkdir(parents=True)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        own = {"HOME": home, "USERPROFILE": home, "IPYTHONDIR": home / "ipython", "MPLCONFIGDIR": home / "matplotlib",
+               "JUPYTER_CONFIG_DIR": home / "config", "JUPYTER_DATA_DIR": home / "data",
+               "JUPYTER_RUNTIME_DIR": home / "runtime", "JUPYTERLAB_SETTINGS_DIR": home / "settings",
+               "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces"}
+        base = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "PYTEST"))}
+        self.environment = lab.environment({**base, **{name: str(path) for name, path in own.items()},
+                                            "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"})
+        self.log = home / "lab.log"
+
+    def start(self):
+        # expose_app_in_browser: tests ask Lab itself whether all cells have run, instead of guessing from the page.
+        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={self.port}",
+                   "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={self.files}",
+                   "--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True"]
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        for _ in range(120):
+            assert self.process.poll() is None, f"JupyterLab ended at once:\n{self.log.read_text()[-3000:]}"
+            try:
+                with urllib.request.urlopen(f"{self.url}/api", timeout=2):
+                    return self
+            except OSError:
+                time.sleep(0.5)
+        raise AssertionError(f"JupyterLab did not start in 60 s:\n{self.log.read_text()[-3000:]}")
+
+    def stop(self):
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def write(self, name, *sources):
+        """A notebook of these code cells, as `name` in the folder."""
+        cells = [nbformat.v4.new_code_cell(source) for source in sources]
+        for i, cell in enumerate(cells):
+            cell["id"] = f"cell-{i}"
+        notebook = nbformat.v4.new_notebook(cells=cells, metadata={
+            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
+        nbformat.write(notebook, self.files / name)
+        return name
+
+
+@pytest.fixture(scope="session")
+def jupyterlab(tmp_path_factory):
+    """One JupyterLab for all browser tests, with the course's lessons in its folder, as a student has them."""
+    started = Lab(tmp_path_factory.mktemp("lab"))
+    for lesson in sorted((ROOT / "course").glob("[0-9][0-9]_*")):
+        shutil.copytree(lesson, started.files / lesson.name)
+    started.start()
+    yield started
+    started.stop()
+
+
+@pytest.fixture
+def notebook(page, jupyterlab):
+    """The page with a notebook in it; its kernel is shut down after the test."""
+    opened = NotebookPage(page, jupyterlab)
+    yield opened
+    opened.shut_down()

@@ -1,0 +1,90 @@
+"""What a reader does with a notebook in JupyterLab: open it, run it, look at an output, move a slider."""
+
+import json
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+# How far the notebook has come, from Lab's own model: off-screen cells are not in the page.
+PROGRESS = """() => {
+  const panel = window.jupyterapp.shell.currentWidget;
+  const cells = Array.from(panel.content.model.cells).filter((cell) => cell.type === "code" && cell.sharedModel.source.trim());
+  return {
+    status: panel.sessionContext.session?.kernel?.status ?? "none",
+    waiting: cells.filter((cell) => cell.executionCount === null || cell.executionState === "running").length,
+    errors: cells.flatMap((cell) => Array.from(cell.sharedModel.outputs ?? []))
+      .map((output) => output.toJSON?.() ?? output).filter((output) => output.output_type === "error")
+      .map((output) => `${output.ename}: ${output.evalue}`),
+  };
+}"""
+READY = """() => {
+  const panel = window.jupyterapp?.shell?.currentWidget;
+  return panel?.sessionContext?.isReady && panel.sessionContext.session?.kernel?.status === "idle";
+}"""
+
+
+class NotebookPage:
+    """A notebook in JupyterLab, driven through the page."""
+
+    def __init__(self, page, jupyterlab):
+        self.page, self.lab = page, jupyterlab
+        self.failures = []
+        page.on("pageerror", lambda error: self.failures.append(str(error)))
+
+    def open(self, name):
+        """Open the notebook and wait for its kernel: until then Lab's "Run All" silently runs nothing."""
+        self.page.goto(f"{self.lab.url}/lab/workspaces/auto-{abs(hash(name)) % 10**6}/tree/{name}?reset")
+        self.page.wait_for_function(READY, timeout=60_000)
+        return self
+
+    def run_all(self, seconds=90):
+        """Run > Run All Cells, as a reader does; returns the errors that cells ended with."""
+        self.page.get_by_role("menuitem", name="Run", exact=True).click()
+        self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        # After an error Lab runs no further cell.
+        done = f"() => {{ const p = ({PROGRESS})(); return p.errors.length || (!p.waiting && p.status === 'idle'); }}"
+        self.page.wait_for_function(done, timeout=seconds * 1000, polling=200)
+        return self.page.evaluate(PROGRESS)["errors"]
+
+    def reach(self, number):
+        """Bring code or markdown cell `number` into view: Lab draws only the cells near the screen."""
+        self.page.evaluate("""(index) => {
+          const content = window.jupyterapp.shell.currentWidget.content;
+          content.activeCellIndex = index;
+          return content.scrollToItem(index, "start");
+        }""", number)
+
+    def reach_explorer(self):
+        """Scroll down until an explorer is on the page; returns it."""
+        explorer = self.page.locator(".sl-explorer:not(.sl-guess)").first
+        count = self.page.evaluate("window.jupyterapp.shell.currentWidget.content.model.cells.length")
+        for number in range(count):
+            if explorer.count():
+                break
+            self.reach(number)
+            self.page.wait_for_timeout(60)
+        expect(explorer).to_be_visible(timeout=20_000)
+        explorer.scroll_into_view_if_needed()
+        return explorer
+
+    def theme(self, name):
+        """ "Light" or "Dark", JupyterLab's own themes."""
+        self.page.evaluate("(name) => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})",
+                           f"JupyterLab {name}")
+        expect(self.page.locator(f"body[data-jp-theme-light='{json.dumps(name == 'Light')}']")).to_be_attached()
+
+    def violations(self, selector):
+        """What axe-core finds wrong in the elements of this selector, as readable lines."""
+        found = Axe().run(self.page, context={"include": [[selector]]}).response["violations"]
+        return [f"{item['id']}: {item['help']}: {node['html'][:200]}" for item in found for node in item["nodes"]]
+
+    def shut_down(self):
+        """End the kernels of all notebooks, so that the next test starts afresh."""
+        if self.page.evaluate("Boolean(window.jupyterapp)"):
+            self.page.evaluate("window.jupyterapp.serviceManager.sessions.shutdownAll()")
+
+
+def settled(explorer):
+    """Wait until the explorer shows the answer for its present setting; returns that setting."""
+    expect(explorer).to_have_attribute("aria-busy", "false", timeout=20_000)
+    return json.loads(explorer.get_attribute("data-values"))
