@@ -2,6 +2,7 @@ import copy
 import gzip
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from torch import nn
 
 from shrinklab import files, masks
 from shrinklab.models import LeNet, ResNet8, build
+from shrinklab.train import Recipe, fit
 
 
 def bits(model):
@@ -81,6 +83,20 @@ def test_a_mask_makes_the_sparse_file_smaller_and_the_dense_one_not():
 def test_without_zeros_the_sparse_file_is_the_dense_one_but_for_its_header():
     model = LeNet()
     assert 0 <= files.sparse_bytes(model) - files.file_bytes(model) < 32
+
+
+def test_weights_held_at_zero_through_training_take_no_room():
+    # Multiplied by its mask, a negative weight becomes -0.0: equal to zero, but its bits are not, and files grow.
+    torch.manual_seed(0)
+    model = pruned(LeNet(), 0.9)
+    size, mask = files.sparse_bytes(model), {"fc1.weight": model.fc1.weight != 0, "fc2.weight": model.fc2.weight != 0}
+    split = SimpleNamespace(images=torch.randn(64, 1, 28, 28), labels=torch.randint(10, (64,)))
+    fit(model, SimpleNamespace(train=split, validation=split), Recipe(epochs=1, batch_size=16), masks=mask,
+        progress=False)
+    for name, keep in mask.items():
+        assert not model.state_dict()[name].view(torch.int32)[~keep].any()
+    # The convolutions and fc3 had no mask, and training filled them again: 3,390 weights.
+    assert files.sparse_bytes(model) <= size + 4 * 3_390
 
 
 def test_the_same_model_gives_the_same_bytes(tmp_path):
