@@ -58,18 +58,17 @@ def make_venv():
     if PYTHON.exists() and subprocess.run([PYTHON, "-c", "import pip"], capture_output=True).returncode == 0:
         return
     say(f"creating {VENV.name} with Python {platform.python_version()} ({sys.executable})")
-    has_pip = importlib.util.find_spec("pip") is not None
-    if importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip"):
-        command = [sys.executable, "-m", "venv", "--clear", VENV]
-    elif importlib.util.find_spec("venv") and has_pip:  # Debian with python3-pip and without python3-venv
-        command = [sys.executable, "-m", "venv", "--clear", "--without-pip", VENV]
-    else:
-        stop(no_venv_message())
-    if subprocess.run(command).returncode:
+    if any(subprocess.run(command, cwd=ROOT).returncode for command in venv_commands()):
         shutil.rmtree(VENV, ignore_errors=True)
         stop(no_venv_message())
-    if "--without-pip" in command:
-        run_pip([sys.executable, "-m", "pip", "--python", PYTHON, "install", "pip"])
+
+
+def venv_commands():
+    """What makes .venv here; Debian's python3 has no ensurepip, but may have a pip that can fill another's place."""
+    create = [sys.executable, "-m", "venv", "--clear", VENV]
+    if importlib.util.find_spec("ensurepip"):
+        return [create]
+    return [[*create, "--without-pip"], [sys.executable, "-m", "pip", "--python", PYTHON, "install", "-q", "pip"]]
 
 
 def no_venv_message():

@@ -192,6 +192,16 @@ def test_a_closed_port_is_a_reason():
     assert "refused" in bootstrap.reason_unreachable("http://127.0.0.1:9/").lower()
 
 
+def test_a_python_that_can_make_no_venv_leaves_none_and_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path / "venv")
+    monkeypatch.setattr(bootstrap, "PYTHON", tmp_path / "venv/bin/python")
+    half = f"import pathlib, sys; pathlib.Path({str(tmp_path / 'venv')!r}).mkdir(); sys.exit(1)"
+    monkeypatch.setattr(bootstrap, "venv_commands", lambda: [[sys.executable, "-c", half]])
+    with pytest.raises(SystemExit, match="can't create a virtual environment"):
+        bootstrap.make_venv()
+    assert not (tmp_path / "venv").exists()
+
+
 def test_an_unknown_level_and_a_missing_venv_are_explained(monkeypatch):
     with pytest.raises(SystemExit, match="level is 'all'; use core or dev"):
         bootstrap.main("all")
