@@ -78,7 +78,8 @@ def _current():
 
 @contextlib.contextmanager
 def backend(connection):
-    """Send the calls inside the block to `connection`, an object with `.call(name, args, kwargs) -> Call`.
+    """Send the calls inside the block to `connection`, an object with `.call(name, args, kwargs) -> Call`; None
+    is the notebook's own namespace.
 
     It raises StudentError when the student's code gave no value (`shrinklab.calls.receive` does). Results start
     empty; read them with `results()` before the block ends. Values and messages of the student's code are
@@ -187,8 +188,10 @@ class check:
         self.session.passed_with[self.name] = _code(self.namespace.get(self.name))
         if message:
             print(message)
-        print(f"{self.name}: {right} of {total} right, {self.points:g} of {self.max_points:g} points"
-              + (" (all or nothing)" if self.all_or_nothing else ""))
+        score = f"{right} of {total} right, {self.points:g} of {self.max_points:g} points"
+        if not total:
+            score = f"up to {self.max_points:g} points; what is right is told when it is graded"
+        print(f"{self.name}: {score}{' (all or nothing)' if self.all_or_nothing else ''}")
 
     def _explain(self, error):
         if isinstance(error, NotWritten):
