@@ -35,6 +35,8 @@ class Course:
 
     def configure(self, config):
         """Write nbgrader's settings for this course into a traitlets Config, and make its tools findable."""
+        from autograder.authoring.preprocessors import RELEASE_PREPROCESSORS
+
         put_tools_on_path()
         folders = {"source": self.root / "solutions", "release": self.root / "course"} | {
             step: self.grading / step for step in ("submitted", "autograded", "feedback")}
@@ -43,6 +45,7 @@ class Course:
         config.CourseDirectory.root = str(self.root)
         config.CourseDirectory.course_id = "shrinklab"
         config.CourseDirectory.db_url = self.gradebook
+        config.GenerateAssignment.preprocessors = RELEASE_PREPROCESSORS
         config.Autograde.exporter_class = "autograder.exporter.IntakeExporter"
         config.Autograde.autograde_preprocessors = [
             "autograder.preprocess.ExecuteApart",

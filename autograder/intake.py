@@ -48,7 +48,8 @@ def judge(path, released, *, left_out=()):
         status = "repaired" if remarks else "accepted"
     except Rejected as rejected:
         notebook, status, remarks = copy.deepcopy(released), "rejected", [str(rejected), *remarks]
-    notebook["metadata"]["shrinklab"] = {"intake": {"status": status, "reasons": remarks}}
+    ours = dict(notebook["metadata"].get("shrinklab", {}))
+    notebook["metadata"]["shrinklab"] = ours | {"intake": {"status": status, "reasons": remarks}}
     if remarks:
         notebook["cells"].insert(0, _notice(status, remarks))
     return Judged(status, tuple(remarks), notebook)

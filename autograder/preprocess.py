@@ -8,9 +8,9 @@ from nbgrader.api import Gradebook
 from nbgrader.preprocessors import Execute
 from traitlets import Integer
 
+from autograder.cells import grade_id, is_check
 from autograder.course import TOTAL_SECONDS, read_notebook
 from autograder.engine import outputs, run_notebook
-from autograder.engine.cells import grade_id, is_check
 from autograder.engine.checks import Checked
 from autograder.intake import verdict
 from shrinklab.errors import need

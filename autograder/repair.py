@@ -3,7 +3,7 @@
 import copy
 import re
 
-from autograder.engine.cells import grade_id, is_solution, name
+from autograder.cells import grade_id, is_solution, name
 
 NOTICE = "intake-notice"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -10,7 +10,7 @@ import numbers
 import warnings
 from dataclasses import dataclass
 
-from autograder.engine.cells import grade_id, name, plain_python, points
+from autograder.cells import grade_id, name, plain_python, points
 from shrinklab import exercise
 
 log = logging.getLogger(__name__)

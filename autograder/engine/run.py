@@ -3,8 +3,8 @@
 import copy
 from dataclasses import dataclass
 
+from autograder.cells import grade_id, is_check, kind, name, points
 from autograder.engine import outputs
-from autograder.engine.cells import grade_id, is_check, kind, name, points
 from autograder.engine.checks import Checks
 from autograder.engine.process import Stopped
 from autograder.engine.student import Student

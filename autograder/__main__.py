@@ -1,0 +1,64 @@
+"""The grader's commands: python -m autograder {grade,feedback,formgrader,grade-demo,check,submit}."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from autograder.course import Course
+
+
+def main(words=None):
+    """Run one command; returns the exit status. Faults that a person can mend end with one clear line."""
+    options, rest = _parser().parse_known_args(words)
+    if rest and options.command != "formgrader":
+        _parser().error(f"unknown: {' '.join(rest)}")
+    course = Course(Path(options.root).resolve())
+    try:
+        return _run(course, options, rest)
+    except (ValueError, FileNotFoundError, RuntimeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(course, options, rest):
+    # Each command imports only what it needs: torch takes seconds.
+    if options.command == "formgrader":
+        from autograder.formgrader import serve
+        return serve(course, rest)
+    if options.command == "grade-demo":
+        from autograder.demo import grade_demo
+        return grade_demo(course, course.lesson(options.lesson))
+    name = course.lesson(options.lesson)
+    if options.command == "grade":
+        from autograder.grade import grade
+        return grade(course, name)
+    if options.command == "feedback":
+        from autograder.grade import feedback
+        return feedback(course, name)
+    if options.command == "check":
+        from autograder.check import check
+        return check(course, name)
+    from autograder.submit import submit
+    return submit(course, name, student=options.student)
+
+
+def _parser():
+    root = Path(__file__).resolve().parent.parent
+    parser = argparse.ArgumentParser(prog="python -m autograder", description="Grade lessons with nbgrader.")
+    parser.add_argument("--root", default=root, help="the course folder (default: this repository)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for word, what in {"grade": "grade the submissions of a class", "feedback": "write the feedback pages again",
+                       "check": "grade your own workbook, with nothing written",
+                       "submit": "make the file to hand in"}.items():
+        command = commands.add_parser(word, help=what, description=f"{what.capitalize()}.")
+        command.add_argument("lesson", help="the lesson's number or name, for example 04")
+        if word == "submit":
+            command.add_argument("--student", help="also hand it in on this computer, under this name")
+    demo = commands.add_parser("grade-demo", help="grade a made class of four and compare")
+    demo.add_argument("lesson", nargs="?", default="04", help="the lesson's number or name (default: 04)")
+    commands.add_parser("formgrader", help="open nbgrader's formgrader; further words go to jupyter lab")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,45 @@
+"""Grade the reader's own workbook: no class, no gradebook, nothing written."""
+
+from autograder.cells import grade_id, is_check, is_task, points
+from autograder.course import CELL_SECONDS, read_notebook
+from autograder.engine import run_notebook
+from autograder.intake import judge
+from autograder.lessons import instructors
+from shrinklab.errors import need
+
+
+def check(course, name, *, seconds=CELL_SECONDS):
+    """Print points and hints for each exercise and graded question of workbook/NAME; returns the exit status."""
+    path = course.root / "workbook" / name / f"{name}.ipynb"
+    need(path.exists(), f"{path.relative_to(course.root)} does not exist",
+         "check grades the notebook that you work in", "run make lab first", FileNotFoundError)
+    released = read_notebook(course.released(name))
+    judged = judge(path, released)
+    print(f"{path.relative_to(course.root)}\n")
+    for reason in judged.reasons:
+        print(f"{judged.status}: {reason}\n")
+    if judged.status == "rejected":
+        return 1
+    pristine, hidden = instructors(course, name)
+    graded = run_notebook(judged.notebook, pristine=pristine, seconds=seconds)
+    for text in _texts(graded.notebook):
+        print(text)
+    for remark in graded.remarks:
+        print(f"stopped: {remark}\n")
+    _total(graded, released, hidden)
+    return 0
+
+
+def _texts(notebook):
+    for cell in notebook["cells"]:
+        if is_check(cell):
+            yield "".join(output["text"] for output in cell["outputs"] if output["output_type"] == "stream")
+
+
+def _total(graded, released, hidden):
+    written = sum(points(cell) for cell in released["cells"] if is_task(cell) and grade_id(cell))
+    print(f"{graded.points:g} of {graded.max_points:g} points" + (
+        f"; the written answer ({written:g} points) is marked by a person." if written else "."))
+    if not hidden:
+        print("Only the checks that you see in the notebook ran; your instructor's has more.")
+    print("Nothing was written, and nobody else sees this.")

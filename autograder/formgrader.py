@@ -1,0 +1,29 @@
+"""Start JupyterLab with nbgrader's formgrader, rooted where nbgrader needs it: at the repository."""
+
+import os
+import subprocess
+import sys
+
+from autograder.course import put_tools_on_path
+from autograder.lessons import solution_path
+
+PAGE = "/formgrader"
+
+
+def serve(course, words=()):
+    """Build what formgrader lists, then run JupyterLab until it is stopped; returns its exit status.
+
+    words: further options for jupyter lab, for example --no-browser --port 9999.
+    """
+    for name in course.lessons():
+        if (course.root / "solutions" / f"{name}.py").is_file():
+            solution_path(course, name)
+    put_tools_on_path()
+    print(f"Formgrader is the page {PAGE} of the address below, and the menu Nbgrader > Formgrader in JupyterLab.",
+          flush=True)
+    command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={course.root}",
+               f"--LabApp.default_url={PAGE}", *words]
+    try:
+        return subprocess.run(command, cwd=course.root, env=dict(os.environ), check=False).returncode
+    except KeyboardInterrupt:
+        return 0
