@@ -43,6 +43,20 @@ def scores(model, criterion=l1, names=None):
     return {name: _score(name, weights[name].detach(), criterion) for name in _names(model, names)}
 
 
+def keep_highest(scores, amount):
+    """The mask of one tensor of scores: False for its round(amount x N) lowest, exactly, ties included.
+
+    scores: any shape; amount: fraction to remove, 0 to 1. Returns a bool tensor of the same shape.
+
+    >>> keep_highest(torch.tensor([[0.1, 0.4], [0.2, 0.3]]), 0.5)
+    tensor([[False,  True],
+            [False,  True]])
+    """
+    need(isinstance(scores, torch.Tensor) and scores.dtype != torch.bool, f"the scores are {_kind(scores)}",
+         "scores are a tensor of numbers, one per weight", "score the weights first, for example with l1(weight)")
+    return _keep(scores.reshape(-1), _fraction(amount)).reshape(scores.shape)
+
+
 def global_masks(model, amount, criterion=l1, names=None):
     """Masks that drop the lowest-scoring share of all the weights together; layers compete with each other.
 
@@ -75,8 +89,7 @@ def layer_masks(model, amount, criterion=l1):
     amounts = amount if isinstance(amount, Mapping) else dict.fromkeys(prunable(model), amount)
     amounts = {name: _fraction(value) for name, value in amounts.items()}
     table = scores(model, criterion, list(amounts))
-    return {name: _keep(values.reshape(-1), amounts[name]).reshape(values.shape)
-            for name, values in table.items()}
+    return {name: keep_highest(values, amounts[name]) for name, values in table.items()}
 
 
 def n_m_masks(model, n=2, m=4, criterion=l1, names=None):

@@ -311,3 +311,17 @@ def test_messages_show_value_rule_and_fix(lenet):
     for call, message in cases:
         with pytest.raises(ValueError, match=message):
             call()
+
+
+def test_keep_highest_is_pytorchs_mask_for_one_tensor():
+    weight = torch.tensor([[0.5, -0.5, 0.5], [0.1, -3.0, 0.5]])  # ties on purpose
+    theirs = prune.L1Unstructured(amount=0.5).compute_mask(weight, default_mask=torch.ones_like(weight))
+    assert torch.equal(masks.keep_highest(weight.abs(), 0.5), theirs.bool())
+
+
+@pytest.mark.parametrize(("scores", "amount", "rule"), [
+    (torch.ones(3) > 0, 0.5, "one per weight"), ([1.0, 2.0], 0.5, "one per weight"),
+    (torch.ones(3), 50, "fraction from 0 to 1")])
+def test_keep_highest_refuses_what_it_cannot_rank(scores, amount, rule):
+    with pytest.raises(ValueError, match=rule):
+        masks.keep_highest(scores, amount)
