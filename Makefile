@@ -9,7 +9,7 @@ NEED_PYTHON = @test -n "$(PYTHON)" || { echo "error: no Python 3.11 to 3.14 foun
 NEED_LESSON = @test -n "$(LESSON)" || { echo "error: LESSON is missing; name one, for example: make $@ LESSON=04" >&2; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help core dev lab check reset submit test lint build screenshots grade grade-demo formgrader baselines bench
+.PHONY: help core dev lab check reset submit test lint build screenshots grade grade-demo formgrader feedback baselines bench
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -45,10 +45,14 @@ grade: core ## grade the submissions of a class, write feedback and grades.csv (
 	@$(VENV_PYTHON) -m autograder grade "$(LESSON)" $(ARGS)
 
 grade-demo: core ## grade a made class of four, from submission to feedback
-	@$(VENV_PYTHON) -m autograder grade-demo $(ARGS)
+	@$(VENV_PYTHON) -m autograder grade-demo $(LESSON) $(ARGS)
 
 formgrader: core ## open nbgrader's formgrader on this course
 	@$(VENV_PYTHON) -m autograder formgrader $(ARGS)
+
+feedback: core ## write the feedback pages again, after marking by hand in formgrader (LESSON=04)
+	$(NEED_LESSON)
+	@$(VENV_PYTHON) -m autograder feedback "$(LESSON)" $(ARGS)
 
 # For maintainers
 

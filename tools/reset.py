@@ -54,7 +54,7 @@ def reset_exercise(book, wanted, exercise):
     backup = back_up(book, folder, [name])
     put_back(mine["cells"], released["cells"], cell)
     write(book.home / name, (json.dumps(mine, indent=1, ensure_ascii=False) + "\n").encode())
-    return solution_id(cell), backup
+    return cell["id"], backup
 
 
 def read_notebook(path, fix):
@@ -71,28 +71,27 @@ def read_notebook(path, fix):
     raise Mistake(f"{path} {problem}; put the whole file back with: {fix}")
 
 
-def solution_id(cell):
-    """The nbgrader id of a cell that the student fills in, else None."""
-    marks = cell.get("metadata", {}).get("nbgrader", {})
-    return marks.get("grade_id") if marks.get("solution") else None
+def exercise_name(cell):
+    """What the lesson calls a cell that the student fills in; None for every other cell.
 
-
-def short_name(cell):
-    """What the lesson calls the exercise.
-
-    >>> short_name({"metadata": {"nbgrader": {"grade_id": "04-exercise-magnitude_scores", "solution": True}}})
+    >>> marks = {"nbgrader": {"solution": True}, "shrinklab": {"kind": "exercise", "name": "magnitude_scores"}}
+    >>> exercise_name({"id": "04-exercise-magnitude_scores", "metadata": marks})
     'magnitude_scores'
     """
-    return solution_id(cell).split("-", 2)[-1]
+    marks = cell.get("metadata", {})
+    ours = marks.get("shrinklab", {})
+    # The free text of an answer is a plain named cell: nbgrader's own marks are on the question above it.
+    free_text = ours.get("kind") == "text"
+    return ours.get("name") if free_text or marks.get("nbgrader", {}).get("solution") else None
 
 
 def find_exercise(cells, wanted):
-    """The cell with this short name, nbgrader id or cell id."""
-    cells = [cell for cell in cells if solution_id(cell)]
-    found = [cell for cell in cells if wanted in (short_name(cell), solution_id(cell), cell.get("id"))]
+    """The cell with this name or this id."""
+    cells = [cell for cell in cells if exercise_name(cell)]
+    found = [cell for cell in cells if wanted in (exercise_name(cell), cell["id"])]
     if len(found) == 1:
         return found[0]
-    known = [solution_id(cell) for cell in found] or [short_name(cell) for cell in cells]
+    known = [cell["id"] for cell in found] or [exercise_name(cell) for cell in cells]
     rule = "several cells are called so, use one of" if found else "use one of"
     raise Mistake(f"EXERCISE is {wanted!r}; {rule}: {', '.join(known)}")
 
@@ -100,7 +99,7 @@ def find_exercise(cells, wanted):
 def put_back(mine, released, cell):
     """Replace the student's cell; or, where it was deleted, insert it after the cells that come before it."""
     for place, old in enumerate(mine):
-        if old.get("id") == cell.get("id") or solution_id(old) == solution_id(cell):
+        if old.get("id") == cell["id"]:
             mine[place] = cell
             return
     before = {earlier.get("id") for earlier in released[: released.index(cell)]}

@@ -19,8 +19,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TARGETS = {
-    "lab", "check", "submit", "reset", "grade", "grade-demo", "formgrader", "test", "lint", "build", "screenshots",
-    "baselines", "bench", "help",
+    "lab", "check", "submit", "reset", "grade", "grade-demo", "formgrader", "feedback", "test", "lint", "build",
+    "screenshots", "baselines", "bench", "help",
 }
 
 
@@ -244,9 +244,10 @@ def test_a_program_that_does_not_start_is_not_found(monkeypatch, tmp_path):
 
 
 def cell(kind, name, source, **marks):
-    grade_id = f"04-{kind}-{name}"
-    return {"cell_type": "code", "id": grade_id, "source": source, "outputs": [], "execution_count": None,
-            "metadata": {"nbgrader": {"grade_id": grade_id, **marks}}}
+    cell_id = f"04-{kind}-{name}"
+    ours = {"nbgrader": {"grade_id": cell_id, **marks}, "shrinklab": {"kind": kind, "name": name}}
+    return {"cell_type": "code", "id": cell_id, "source": source, "outputs": [], "execution_count": None,
+            "metadata": ours}
 
 
 def release(course, *, body="write f"):
@@ -376,6 +377,22 @@ def test_unknown_names_list_the_known_ones(book):
     with pytest.raises(workbook.Mistake, match="EXERCISE is 'h'; use one of: f, g"):
         reset.reset_exercise(book, "04", "h")
     assert not (book.home / "backups").exists()
+
+
+def test_a_free_text_answer_can_be_reset_and_its_question_cannot():
+    ours = {"shrinklab": {"kind": "essay", "name": "reflect"}}
+    question = {"id": "04-essay-reflect", "metadata": ours | {"nbgrader": {"task": True, "solution": False}}}
+    answer = {"id": "04-essay-reflect-answer", "metadata": {"shrinklab": {"kind": "text", "name": "reflect"}}}
+    assert reset.find_exercise([question, answer], "reflect") is answer
+    with pytest.raises(workbook.Mistake, match="use one of: reflect"):
+        reset.find_exercise([question, answer], "04-essay-reflect")
+
+
+def test_a_name_that_two_cells_have_is_asked_back():
+    cells = [cell("exercise", "f", "", solution=True), cell("debug", "f", "", solution=True)]
+    with pytest.raises(workbook.Mistake, match="several cells are called so, use one of: 04-exercise-f, 04-debug-f"):
+        reset.find_exercise(cells, "f")
+    assert reset.find_exercise(cells, "04-debug-f") is cells[1]
 
 
 @pytest.mark.parametrize("text", ["not json", "[]", '{"cells": 3}', '{"cells": [3]}', '{"metadata": {}}'])
