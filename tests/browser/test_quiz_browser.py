@@ -186,7 +186,7 @@ def test_the_solution_comes_step_by_step(page, show, bank):
         expect(help_.locator(".sl-solution-steps > li").last).to_have_text(step.replace("`", ""))
     press(page, "Final answer")
     expect(help_).to_contain_text("Quick check")
-    expect(help_.get_by_role("region", name="The mended code")).to_contain_text("scores = weight.abs()")
+    expect(help_.get_by_role("group", name="The mended code")).to_contain_text("scores = weight.abs()")
     expect(help_).to_contain_text("Sorting scores and losing their places.")
     give(page, question, correct(question))
     press(page, "Check answer")
@@ -290,7 +290,7 @@ def test_placement_says_what_to_read_and_what_to_skip(page, show, bank):
         "Read: What a mask costs and saves. You can skip: A mask is a tensor of yes and no and "
         "Which weights matter least?.")
     shown.locator("summary").press("Enter")
-    assert shown.locator(".sl-missed > li").count() == 2
+    assert shown.locator(".sl-missed-list > li").count() == 2
     assert set(state(page)) == set(widget.drawn)
     press(page, "Take the test again")
     assert state(page) == {}

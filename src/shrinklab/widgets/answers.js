@@ -101,8 +101,18 @@ function questionForm(question, changed, say) {
   return { input, fields };
 }
 
+// A form that Enter submits from any of its inputs: in JupyterLab a number field does not do so by itself.
+function answerForm(onsubmit, ...children) {
+  const onkeydown = (event) => {
+    if (event.key !== "Enter" || event.target.tagName !== "INPUT") return;
+    event.preventDefault();
+    event.currentTarget.requestSubmit();
+  };
+  return element("form", { class: "sl-card", novalidate: true, onsubmit, onkeydown }, ...children);
+}
+
 function questionHead(question, number, count, about) {
-  const title = heading(4, `Question ${number} of ${count}`);
+  const title = heading(3, `Question ${number} of ${count}`);
   const head = element("div", { class: "sl-question-head" }, title,
     element("span", { class: `sl-tag sl-${question.level}` }, question.level),
     element("span", { class: "sl-tag" }, KIND_NAMES[question.kind]), about);

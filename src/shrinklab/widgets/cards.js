@@ -43,7 +43,7 @@ function renderCards(model, el) {
   }
 
   function front(card) {
-    const title = heading(4, `${extra ? "Extra round" : "Card"}: ${queue.length} to go`);
+    const title = heading(3, `${extra ? "Extra round" : "Card"}: ${queue.length} to go`);
     const back = element("div", { class: "sl-back", "aria-live": "polite" });
     const actions = element("div", { class: "sl-row" });
     const turn = button("Show the answer", () => {
@@ -79,7 +79,7 @@ function renderCards(model, el) {
     const next = cards.map((card) => entry(card)?.due).filter(Boolean).sort()[0];
     const boxes = intervals.map((days, index) => [index + 1, days,
       cards.filter((card) => entry(card)?.box === index + 1).length]);
-    const title = heading(4, "Done for today");
+    const title = heading(3, "Done for today");
     const table = element("table", { class: "sl-table" }, element("thead", {}, element("tr", {},
       ...["Box", "Comes again after", "Cards"].map((name) => element("th", { scope: "col" }, name)))),
     element("tbody", {}, ...boxes.map(([box, days, many]) => element("tr", {}, element("th", { scope: "row" },
@@ -92,7 +92,7 @@ function renderCards(model, el) {
 
   model.on("change:message", () => { problem.textContent = model.get("message"); });
   el.append(element("section", { class: "sl-quiz", "aria-label": "Recall cards" }, problem,
-    element("div", { class: "sl-top" }, heading(3, "Recall cards"), status), stage, live));
+    element("div", { class: "sl-top" }, heading(2, "Recall cards"), status), stage, live));
   draw();
 }
 

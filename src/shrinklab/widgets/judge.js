@@ -32,9 +32,8 @@ function verdict(bank, records) {
   return bank.sections.map((section) => {
     const credits = bank.questions.filter((one) => one.section === section.id && records[one.id]?.tries)
       .map((one) => credit(records[one.id]));
-    const earned = credits.reduce((sum, one) => sum + one, 0);
-    const share = credits.length ? earned / credits.length : 0;
+    const share = credits.length ? credits.reduce((sum, one) => sum + one, 0) / credits.length : 0;
     const rating = !credits.length ? "open" : share >= bank.strong ? "strong" : share >= bank.shaky ? "shaky" : "weak";
-    return { section: section.id, title: section.title, rating, share, answered: credits.length, earned };
+    return { section: section.id, title: section.title, rating, share, answered: credits.length };
   });
 }

@@ -43,7 +43,7 @@ function renderPlacement(model, el) {
     };
     const back = button("← Previous", () => show(at - 1));
     back.disabled = at === 0;
-    const node = element("form", { class: "sl-card", novalidate: true, onsubmit: next }, head, fields,
+    const node = answerForm(next, head, fields,
       element("div", { class: "sl-row" },
         element("button", { class: "sl-button sl-main", ...OWN_KEYS }, at === count - 1 ? "Finish" : "Next →"),
         button("I don't know", () => keep(null, false)), back));
@@ -51,10 +51,11 @@ function renderPlacement(model, el) {
   }
 
   function result() {
-    const panel = verdictPanel(bank, frame.records(), { say, advice: (rows) => placementAdvice(rows, say) });
+    const panel = verdictPanel(bank, frame.records(), { say, rule: "",
+      advice: (rows) => placementAdvice(rows, say) });
     const wrong = bank.questions.filter((one) => !record(one).right);
     if (wrong.length) panel.node.append(element("details", {}, element("summary", { ...OWN_KEYS },
-      `The ${wrong.length} you missed`), element("ul", { class: "sl-missed" }, ...wrong.map(missedItem))));
+      `The ${wrong.length} you missed`), element("ul", { class: "sl-missed-list" }, ...wrong.map(missedItem))));
     panel.node.append(element("div", { class: "sl-row" },
       button("Take the test again", () => { frame.write({}); show(0); })));
     return panel;
@@ -63,7 +64,8 @@ function renderPlacement(model, el) {
   function missedItem(question) {
     const { answer = null } = record(question);
     const mistake = answer === null ? "" : grade(question, answer).mistake;
-    return element("li", {}, ...inline(paragraphs(question.question)[0]),
+    return element("li", {}, element("strong", {}, `Question ${bank.questions.indexOf(question) + 1}. `),
+      ...inline(paragraphs(question.question)[0]),
       mistake && element("div", { class: "sl-note" }, ...inline(mistake)),
       element("div", { class: "sl-note" }, "taught in ", sectionLink(titles[question.section], say)));
   }
@@ -73,6 +75,6 @@ function renderPlacement(model, el) {
     const open = bank.questions.findIndex((one) => !record(one).tries);
     show(open < 0 ? count : open, false);
   });
-  body.append(element("div", { class: "sl-top" }, heading(3, "Test first"), status, bar), stage);
+  body.append(element("div", { class: "sl-top" }, heading(2, "Test first"), status, bar), stage);
   show(at, false);
 }

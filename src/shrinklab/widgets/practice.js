@@ -60,7 +60,7 @@ function practiceCard(question, { number, count, title, record, save, say }) {
   }
 
   name();
-  const node = element("form", { class: "sl-card", novalidate: true, onsubmit: check }, bar, fields,
+  const node = answerForm(check, bar, fields,
     element("div", { class: "sl-row" },
       element("button", { class: "sl-button sl-main", ...OWN_KEYS }, "Check answer"), hint, more), feedback, help);
   show();

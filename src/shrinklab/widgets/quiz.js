@@ -80,7 +80,7 @@ function renderPractice(model, el) {
     bar.value = tried;
     const left = missed().length;
     retry.hidden = !view.missed && !left;
-    retry.textContent = view.missed ? "Back to all questions" : `Retry the ${left} missed`;
+    retry.textContent = view.missed ? "Back to all questions" : `Retry the missed (${left})`;
     finish.hidden = !tried;
     reset.hidden = !tried;
     strip.hidden = view.all;
@@ -102,7 +102,8 @@ function renderPractice(model, el) {
   }
 
   function standing() {
-    return verdictPanel(bank, frame.records(), { say, advice: (rows) => practiceAdvice(rows, say) });
+    return verdictPanel(bank, frame.records(), { say, advice: (rows) => practiceAdvice(rows, say),
+      rule: "Right at once counts fully, after a hint or another try half, after the solution not at all." });
   }
 
   // focus: the reader asked for something else to be shown, so the keyboard goes there too.
@@ -145,7 +146,7 @@ function renderPractice(model, el) {
   }
 
   model.on("change:progress", () => { if (JSON.stringify(frame.records()) !== frame.mine) draw(); });
-  body.append(element("div", { class: "sl-top" }, heading(3, "Practice"), status, bar),
+  body.append(element("div", { class: "sl-top" }, heading(2, "Practice"), status, bar),
     element("div", { class: "sl-row sl-tools" }, level, layout, retry, finish, reset),
     element("nav", { "aria-label": "Questions" }, strip), stage);
   draw();

@@ -23,7 +23,7 @@ function codeBlock(code, label, numbered = false) {
   const body = element("code", {}, ...lines.map((line, index) => element("span", { class: "sl-line" },
     numbered && element("span", { class: "sl-line-number", "aria-hidden": "true" }, String(index + 1)), `${line}\n`)));
   // It can be focused, so that long lines scroll with the keyboard.
-  return element("pre", { class: "sl-code", tabindex: 0, role: "region", "aria-label": label, ...OWN_KEYS }, body);
+  return element("pre", { class: "sl-code", tabindex: 0, role: "group", "aria-label": label, ...OWN_KEYS }, body);
 }
 
 function button(label, onclick, attributes = {}) {

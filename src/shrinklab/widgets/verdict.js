@@ -2,20 +2,21 @@
 
 const RATINGS = { strong: "● strong", shaky: "◐ shaky", weak: "○ weak", open: "– not answered" };
 
-function verdictPanel(bank, records, { advice, say }) {
+function verdictPanel(bank, records, { advice, say, rule }) {
   const rows = verdict(bank, records);
-  const title = heading(4, "How you stand");
+  const title = heading(3, "How you stand");
   const table = element("table", { class: "sl-table" },
-    element("thead", {}, element("tr", {}, ...["Section", "Verdict", "Earned"].map((name) =>
+    element("thead", {}, element("tr", {}, ...["Section", "Verdict", "Answered", "Earned"].map((name) =>
       element("th", { scope: "col" }, name)))),
     element("tbody", {}, ...rows.map((row) => element("tr", {},
       element("th", { scope: "row" }, sectionLink(row.title, say)),
       element("td", { class: `sl-rating sl-${row.rating}` }, RATINGS[row.rating]),
-      element("td", {}, row.answered ? `${row.earned} of ${row.answered}` : "")))));
+      element("td", {}, `${row.answered} of ${bank.questions.filter((one) => one.section === row.section).length}`),
+      element("td", {}, row.answered ? `${Math.round(row.share * 100)} %` : "")))));
   const node = element("div", { class: "sl-card sl-standing" }, title,
     element("p", { class: "sl-p sl-advice" }, ...advice(rows)), table,
-    element("p", { class: "sl-note" }, `Strong: ${Math.round(bank.strong * 100)} % or more. Shaky: from `
-      + `${Math.round(bank.shaky * 100)} % on. Right at once earns 1, after a hint or another try ½.`));
+    element("p", { class: "sl-note" }, `Strong: ${Math.round(bank.strong * 100)} % or more of the answered questions. `
+      + `Shaky: from ${Math.round(bank.shaky * 100)} % on. ${rule}`));
   return { node, title };
 }
 
