@@ -100,11 +100,16 @@ def release_text(cell):
             stubbed = stubbed and not any(re.match(r"\s*(async )?def ", line) for line in part.lines)
             lines += part.lines
         elif part.kind == "FAULTY":
-            lines += [re.sub(r"^(\s*)# ?", r"\1", line) for line in part.lines]
+            lines += map(uncommented, part.lines)
         elif cell.kind == "exercise" and not stubbed:
             lines.append(part.indent + STUB.format(name=cell.name))
             stubbed = True
     return "\n".join(lines).rstrip()
+
+
+def uncommented(line):
+    """A faulty line without its comment sign: "    # x = 1" -> "    x = 1"."""
+    return re.sub(r"^(\s*)# ?", r"\1", line)
 
 
 def answer_node(cell):

@@ -59,11 +59,11 @@ def _secrets(cell):
         yield node.lineno - 1, f"{cell.name} = {ast.get_source_segment(cell.source, node.value)}"
     visible = {_plain(line) for part in cell.parts if part.kind not in SECRET for line in part.lines}
     for part in cell.parts:
-        for number, line in enumerate(part.lines, 1):
+        for offset, line in enumerate(part.lines, part.start):
             squeezed = _plain(line)
             telling = len(squeezed) >= 8 and not COMMON.fullmatch(squeezed)
             if part.kind in SECRET and telling and squeezed not in visible:
-                yield part.first + number, line
+                yield offset, line
 
 
 def _plain(line):
@@ -76,7 +76,7 @@ def _keys(lesson):
     keys = {cell.name: ast.literal_eval(answer_node(cell).value) for cell in lesson.of("answer")}
     for cell in lesson.of("check"):
         asked = {name: keys[name] for name in covered(cell) if name in keys}
-        hidden = {part.first + number for part in cell.parts if part.kind for number in range(1, len(part.lines) + 1)}
+        hidden = {part.start + number for part in cell.parts if part.kind for number in range(len(part.lines))}
         for node in ast.walk(ast.parse(cell.source)):
             if not isinstance(node, ast.Call) or getattr(node.func, "id", "") != "expect" or len(node.args) < 2:
                 continue

@@ -21,6 +21,11 @@ class Part:
     def text(self):
         return "\n".join(self.lines)
 
+    @property
+    def start(self):
+        """Offset of the first line."""
+        return self.first + (self.kind is not None)
+
 
 def split(source, allowed=()):
     """Cut a cell's source into parts; returns (parts, faults), faults as (offset of the line, text).

@@ -3,7 +3,14 @@
 import ast
 import re
 
-from autograder.authoring.expand import answer_node, cell_id, check_source, release_text, solution_text
+from autograder.authoring.expand import (
+    answer_node,
+    cell_id,
+    check_source,
+    release_text,
+    solution_text,
+    uncommented,
+)
 from autograder.authoring.markers import text
 from autograder.authoring.names import names_of, plain_python
 from autograder.authoring.problems import Problem, nearest
@@ -47,14 +54,22 @@ def _ids(lesson):
 def _python(cell):
     if cell.kind in ("text", "essay"):
         return
-    # Both versions of a debug cell; an exercise's stub is tried when its markers are known to be right.
-    versions = {"debug": [solution_text, release_text]}.get(cell.kind, [solution_text])
-    for version in versions:
+    for kind, which in {"SOLUTION": "the cell", "FAULTY": "the faulty version"}.items():
         try:
-            ast.parse(plain_python(version(cell)))
+            ast.parse(plain_python(_version(cell, kind)))
         except SyntaxError as error:
-            which = "the faulty version" if version is release_text else "the cell"
             yield Problem(cell.line + (error.lineno or 1) - 1, f"{which} is not Python: {error.msg}")
+            return
+
+
+def _version(cell, kind):
+    """The cell with its SOLUTION or its FAULTY lines, every line in the place that it has in the source."""
+    lines = cell.source.split("\n")
+    for part in cell.parts:
+        if part.kind in ("SOLUTION", "FAULTY"):
+            kept = part.lines if part.kind == kind else [""] * len(part.lines)
+            lines[part.start:part.start + len(kept)] = map(uncommented, kept) if kind == "FAULTY" else kept
+    return "\n".join(lines)
 
 
 def _written(cell):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import jupytext
+from nbformat import ValidationError
 
 from autograder.authoring.markers import split
 from autograder.authoring.problems import LessonError, Problem, nearest
@@ -61,10 +62,11 @@ def read_lesson(path):
     lines = text.splitlines()
     try:
         found = jupytext.reads(text, fmt="py:percent").cells
-    except ValueError as error:
-        raise LessonError(path, [Problem(1, f"jupytext cannot read it: {str(error).splitlines()[0]}")]) from error
+    except (ValueError, ValidationError) as error:
+        line = next((n for n, line in enumerate(lines, 1) if re.match(r"# %%.*tags=[^\[]", line)), 1)
+        raise LessonError(path, [Problem(line, f"jupytext cannot read it: {str(error).splitlines()[0]}")]) from error
     starts = [number for number, line in enumerate(lines, 1) if re.match(r"# %%", line)]
-    if len(starts) != len(found):
+    if len(starts) != len(found) or not found:
         raise LessonError(path, [Problem(starts[0] if starts else 1, _uneven(len(starts), len(found)))])
     problems, cells = [], []
     for start, cell in zip(starts, found, strict=True):
@@ -116,8 +118,6 @@ def _check_options(options, fault):
             fault(f"{key}={value!r}; it names a function or variable: {key}=\"name\"")
         elif key == "key" and not (isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]+", value)):
             fault(f"key={value!r}; a key has letters, digits, - and _: key=\"why\"")
-        elif key == "tags" and not (isinstance(value, list) and all(isinstance(tag, str) for tag in value)):
-            fault(f"tags={value!r}; tags are a list of text: tags=[\"hide-input\"]")
 
 
 def _check_points(kind, options, fault):
