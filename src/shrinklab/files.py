@@ -135,9 +135,13 @@ def _write(path, tensors, header):
     part = path.with_name(path.name + ".part")
     # One metadata key: safetensors writes several in no fixed order, and the same model gives the same bytes here.
     # Cloned, because it refuses two tensors that share memory.
-    part.write_bytes(save({name: tensor.contiguous().clone() for name, tensor in tensors.items()},
-                          {"shrinklab": json.dumps(header, sort_keys=True)}))
-    part.replace(path)
+    content = save({name: tensor.contiguous().clone() for name, tensor in tensors.items()},
+                   {"shrinklab": json.dumps(header, sort_keys=True)})
+    try:
+        part.write_bytes(content)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     return path
 
 

@@ -54,6 +54,9 @@ def keep_highest(scores, amount):
     """
     need(isinstance(scores, torch.Tensor) and scores.dtype != torch.bool, f"the scores are {_kind(scores)}",
          "scores are a tensor of numbers, one per weight", "score the weights first, for example with l1(weight)")
+    undefined = int(scores.isnan().sum())
+    need(undefined == 0, f"the scores hold {undefined} NaN", "scores must be comparable",
+         "look for 0/0 or the log of a negative number")
     return _keep(scores.reshape(-1), _fraction(amount)).reshape(scores.shape)
 
 

@@ -135,12 +135,25 @@ def test_a_failed_save_leaves_the_older_file_whole(tmp_path, monkeypatch):
     before = path.read_bytes()
 
     def full(self, data):
+        with self.open("wb") as file:
+            file.write(data[:100])
         raise OSError("No space left on device")
 
     monkeypatch.setattr(type(path), "write_bytes", full)
     with pytest.raises(OSError, match="No space"):
         files.save_dense(LeNet(), path)
     assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_reader_sees_the_old_file_or_the_new_one_never_a_half(tmp_path):
+    path = files.save_dense(LeNet(), tmp_path / "model")
+    before = path.read_bytes()
+    with path.open("rb") as reader:  # opened before the save: it goes on reading the file that it opened
+        files.save_dense(LeNet(), path)
+        assert reader.read() == before
+    assert path.read_bytes() != before
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_messages_show_value_rule_and_fix(tmp_path):

@@ -321,6 +321,7 @@ def test_keep_highest_is_pytorchs_mask_for_one_tensor():
 
 @pytest.mark.parametrize(("scores", "amount", "rule"), [
     (torch.ones(3) > 0, 0.5, "one per weight"), ([1.0, 2.0], 0.5, "one per weight"),
+    (torch.tensor([1.0, float("nan")]), 0.5, "hold 1 NaN; scores must be comparable; look for 0/0"),
     (torch.ones(3), 50, "fraction from 0 to 1")])
 def test_keep_highest_refuses_what_it_cannot_rank(scores, amount, rule):
     with pytest.raises(ValueError, match=rule):

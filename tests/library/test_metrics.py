@@ -101,6 +101,12 @@ def test_calibration_error_is_that_of_scikit_learns_calibration_curve(n, bins, s
     assert metrics.expected_calibration_error(logits, labels, bins) == pytest.approx(expected, abs=1e-12)
 
 
+def test_a_confidence_on_the_edge_belongs_to_the_lower_bin():
+    # 50 % sure and right, 25 % sure and wrong: in one bin (0, 0.5] their gaps, +0.50 and -0.25, partly cancel.
+    logits = torch.tensor([[0, 0, -1e9, -1e9], [0, 0, 0, 0]])
+    assert metrics.expected_calibration_error(logits, [0, 1], bins=2) == pytest.approx(0.125)
+
+
 def test_calibration_error_at_its_ends():
     sure = torch.tensor([[50.0, 0.0]] * 4)
     assert metrics.expected_calibration_error(sure, [0, 0, 0, 0]) == pytest.approx(0)
