@@ -313,6 +313,8 @@ def test_recall_cards_move_through_the_boxes(page, show, bank):
         press(page, "Show the answer")
         expect(page.get_by_role("button", name="I knew it")).to_be_focused()
         press(page, "I knew it" if knew else "Not yet")
+        if not knew:
+            assert state(page, "schedule")[names[0]] == {"box": 1, "due": "2026-02-27"}
     fronts = [card["front"] for card in BANK.cards]
     assert asked == [fronts[1], fronts[0], fronts[2], fronts[4], fronts[0]]
     assert state(page, "schedule") == {

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from shrinklab.quiz import Bank, credit, draw_placement, grade, validate, validate_file, verdict
+from shrinklab.quiz.__main__ import main
 
 SAMPLE = Path(__file__).with_name("00_sample.questions.yml")
 DATA = yaml.safe_load(SAMPLE.read_text(encoding="utf-8"))
@@ -194,6 +195,16 @@ def test_the_name_of_the_file_is_the_lesson(tmp_path):
     assert "write 04_other" in str(validate_file(path)[0])
     copied = write(tmp_path, SAMPLE.read_text(encoding="utf-8"), "practice.yml")
     assert validate_file(copied, run=False) == []
+
+
+def test_the_command_prints_the_problems_of_all_banks(tmp_path, capsys):
+    path = write(tmp_path, SAMPLE.read_text(encoding="utf-8").replace("answer: 4200", "answer: 4100"))
+    assert main([SAMPLE, path, tmp_path / "none.yml"]) == 2
+    out = capsys.readouterr().out
+    assert "question sparse-bytes: the bank says 4100 and the code gives 4200" in out
+    assert "none.yml is not a file" in out
+    assert main([SAMPLE]) == 0
+    assert capsys.readouterr().out == ""
 
 
 def test_grading_a_number():

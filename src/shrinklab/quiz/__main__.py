@@ -4,7 +4,20 @@ import sys
 
 from shrinklab.quiz import validate_file
 
-problems = [problem for path in sys.argv[1:] for problem in validate_file(path)]
-for problem in problems:
-    print(problem)
-sys.exit(1 if problems else 0)
+
+def main(paths):
+    """Print every problem of these banks; the number of banks that have one."""
+    faulty = 0
+    for path in paths:
+        try:
+            problems = validate_file(path)
+        except FileNotFoundError as error:
+            problems = [error]
+        faulty += bool(problems)
+        for problem in problems:
+            print(problem)
+    return faulty
+
+
+if __name__ == "__main__":
+    sys.exit(1 if main(sys.argv[1:]) else 0)

@@ -21,7 +21,7 @@ function renderCards(model, el) {
   const today = () => model.get("today") || dayOf(new Date());
   const entry = (card) => model.get("schedule")[card.id];
   const isDue = (card) => !entry(card) || entry(card).due <= today();
-  const live = element("p", { class: "sl-note", role: "status" });
+  const live = element("p", { class: "sl-live sl-note", role: "status" });
   const problem = element("p", { class: "sl-problem", role: "status" }, model.get("message"));
   const status = element("span", { class: "sl-count" });
   const stage = element("div", { class: "sl-stage" });
@@ -69,7 +69,7 @@ function renderCards(model, el) {
       const next = reviewed(entry(card), knew, today(), intervals);
       model.set("schedule", { ...model.get("schedule"), [card.id]: next });
       model.save_changes();
-      live.textContent = knew ? `Comes again on ${next.due}.` : "Comes again at the end of this round.";
+      live.textContent = knew ? `That card comes again on ${next.due}.` : "That card comes again at the end.";
     }
     if (!queue.length) extra = false;
     draw(true);
