@@ -8,7 +8,8 @@ from playwright.sync_api import expect
 # How far the notebook has come, from Lab's own model: off-screen cells are not in the page.
 PROGRESS = """() => {
   const panel = window.jupyterapp.shell.currentWidget;
-  const cells = Array.from(panel.content.model.cells).filter((cell) => cell.type === "code" && cell.sharedModel.source.trim());
+  const cells = Array.from(panel.content.model.cells)
+    .filter((cell) => cell.type === "code" && cell.sharedModel.source.trim());
   return {
     status: panel.sessionContext.session?.kernel?.status ?? "none",
     waiting: cells.filter((cell) => cell.executionCount === null || cell.executionState === "running").length,

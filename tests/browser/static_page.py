@@ -23,7 +23,7 @@ def static_page(widget, *, headings=(), theme="light", extra=""):
     """HTML of a page with the widget between a lesson's headings. extra: JavaScript that sees the module's names."""
     names = [name for name, trait in widget.traits(sync=True).items() if not name.startswith("_")]
     state = json.dumps({name: getattr(widget, name) for name in names
-                        if isinstance(getattr(widget, name), str | dict | list)})
+                        if isinstance(getattr(widget, name), str | dict | list | bool | int | float | None)})
     module = widget._esm if isinstance(widget._esm, str) else str(widget._esm)
     script = module.replace("export default", "const widget =") + MODEL.replace("STATE", state.replace("</", "<\\/"))
     body = "".join(f"<h2>{text}</h2><p style='height: 900px'>…</p>" for text in headings)

@@ -1,13 +1,12 @@
 """An explorer over a real function in a real JupyterLab: what it shows is what Python computes."""
 
 import pytest
-from notebook_page import settled
+from notebook_page import NotebookPage, settled
 from playwright.sync_api import expect
 
 SETTINGS = '''
-import time
 import numpy
-from shrinklab.widgets import Bars, Confusion, Explorer, Histogram, Lines, Range, Select, Table, Toggle
+from shrinklab.widgets import Bars, Confusion, Explorer, Guess, Histogram, Lines, Range, Select, Table, Toggle
 
 weights = numpy.random.default_rng(0).normal(size=2000)
 calls = []
@@ -39,12 +38,30 @@ explorer = Explorer(settings, title="Cut the small weights", controls=[
            Table("rows", title="Layers")])
 '''
 
+GUESS = """
+slow = Guess("What is 6 times 7?", lambda: 6 * 7, explain="Six sevens.")
+slow
+"""
+
+
+@pytest.fixture(scope="module")
+def notebook(browser, browser_context_args, jupyterlab):
+    """One notebook for all tests here: each begins with a reset, and the one that restarts the kernel is the last."""
+    context = browser.new_context(**browser_context_args)
+    jupyterlab.write("explorer.ipynb", SETTINGS, "explorer", GUESS)
+    opened = NotebookPage(context.new_page(), jupyterlab)
+    assert opened.open("explorer.ipynb").run_all() == []
+    yield opened
+    opened.shut_down()
+    context.close()
+
 
 @pytest.fixture
-def explorer(notebook, jupyterlab):
-    jupyterlab.write("explorer.ipynb", SETTINGS, "explorer")
-    assert notebook.open("explorer.ipynb").run_all() == []
-    return notebook.reach_explorer()
+def explorer(notebook):
+    found = notebook.reach_explorer()
+    found.get_by_role("button", name="Reset").click()
+    expect(found.locator(".sl-headline")).to_contain_text(str(left(0.5)))
+    return found
 
 
 def headline(explorer):
@@ -67,10 +84,11 @@ def test_keys_move_the_slider_and_every_view_follows(explorer, notebook):
         slider.press(key)
         expect(headline(explorer)).to_have_text(f"{left(amount)} of 2000 weights left in conv1")
         assert settled(explorer)["amount"] == amount
-        expect(explorer.locator("[data-number=share]")).to_have_attribute("data-value", str(left(amount) / 2000).replace("1.0", "1"))
+        share = explorer.locator("[data-number=share]").get_attribute("data-value")
+        assert float(share) == left(amount) / 2000
     slider.press("PageUp")
     assert settled(explorer)["amount"] > 0
-    explorer.get_by_label("layer").select_option("fc1")
+    explorer.get_by_label("layer", exact=True).select_option("fc1")
     expect(headline(explorer)).to_contain_text("left in fc1")
     explorer.get_by_label("keep the sign").press("Space")
     assert settled(explorer)["signed"] is False
@@ -93,9 +111,10 @@ def test_a_failing_setting_is_a_line_and_the_next_one_works(explorer):
     slider.press("ArrowRight")
     expect(headline(explorer)).to_contain_text(str(left(0.55)))
     slider.press("ArrowRight")
-    expect(explorer.get_by_role("alert")).to_have_text("This setting failed: amount is 0.6; this test refuses it; move on")
+    alert = explorer.get_by_role("alert")
+    expect(alert).to_have_text("This setting failed: amount is 0.6; this test refuses it; move on")
     slider.press("ArrowRight")
-    expect(explorer.get_by_role("alert")).to_have_text("")
+    expect(alert).to_have_text("")
     expect(headline(explorer)).to_contain_text(str(left(0.65)))
 
 
@@ -118,8 +137,46 @@ def test_no_accessibility_violation(explorer, notebook, theme):
     assert notebook.violations(".sl-explorer") == []
 
 
-def test_the_explorer_outlives_nothing_but_says_so(explorer, notebook):
-    """A restarted kernel knows nothing of the explorer: the widget says what to do."""
+def test_python_and_linked_widgets_move_the_slider(explorer, notebook):
+    run = """(code) => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel
+                        .requestExecute({code, silent: false}).done.then((reply) => reply.content.status)"""
+    assert notebook.page.evaluate(run, "explorer.amount = 0.25") == "ok"
+    expect(headline(explorer)).to_contain_text(str(left(0.25)))
+    expect(explorer.get_by_label("Share of weights removed")).to_have_value("0.25")
+    explorer.get_by_label("Share of weights removed").press("ArrowRight")
+    expect(headline(explorer)).to_contain_text(str(left(0.3)))
+    # Python hears of a move after its answer is on its way: give it a moment.
+    told = "import time\nfor _ in range(500):\n    if explorer.amount == 0.3: break\n    time.sleep(0.01)\nelse: 1 / 0"
+    assert notebook.page.evaluate(run, told) == "ok"
+
+
+def test_guess_then_reveal_with_the_keyboard(notebook):
+    notebook.reach(2)
+    guess = notebook.page.locator(".sl-guess")
+    guess.get_by_role("textbox").press("Enter")
+    expect(guess.get_by_role("alert")).to_contain_text("Type a number first")
+    guess.get_by_role("textbox").press_sequentially("40")
+    guess.get_by_role("textbox").press("Enter")
+    expect(guess.locator("[data-part=truth] dd")).to_have_text("42")
+    expect(guess).to_contain_text("Off by 2")
+    expect(guess).to_contain_text("Six sevens.")
+    assert notebook.violations(".sl-guess") == []
+
+
+def test_a_restarted_kernel_leaves_a_line_that_says_what_to_do(explorer, notebook):
     notebook.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     expect(explorer.get_by_role("alert")).to_contain_text("Run this cell again")
     expect(explorer.get_by_label("Share of weights removed")).to_be_disabled()
+
+
+def test_a_reopened_notebook_says_what_to_do(notebook):
+    """Saved, kernel gone, page loaded anew: JupyterLab knows no such widget any more."""
+    notebook.page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+    notebook.page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
+    assert notebook.page.locator(".sl-reopened:visible").count() == 0
+    notebook.shut_down()
+    notebook.open("explorer.ipynb")
+    expect(notebook.page.locator(".sl-reopened").first).to_contain_text("Run this cell")
+    assert notebook.run_all() == []
+    expect(notebook.reach_explorer().locator(".sl-headline")).to_contain_text(str(left(0.5)))
+    expect(notebook.page.locator(".sl-reopened:visible")).to_have_count(0)

@@ -67,7 +67,8 @@ class Range:
     def clean(self, value):
         """The stop nearest to value; ValueError outside of the range."""
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        need(number and self.low <= value <= self.high, f"{self.name} is {value!r}",
+        slack = 1e-9 * (self.high - self.low)  # 19 * 0.05 is a little more than 0.95
+        need(number and self.low - slack <= value <= self.high + slack, f"{self.name} is {value!r}",
              f"{self.name} is a number from {self.low} to {self.high}", "use a number in that range")
         last = int((self.high - self.low) / self.step + 1e-9)
         stop = self.low + min(round((value - self.low) / self.step), last) * self.step

@@ -104,7 +104,7 @@ def as_html(value):
 
 
 def _text(value):
-    if hasattr(value, "item") and getattr(value, "size", 1) == 1 and getattr(value, "ndim", 0) == 0:
+    if getattr(value, "ndim", None) == 0:  # a number of NumPy or PyTorch
         value = value.item()
     return f"{value:.4g}" if isinstance(value, float) and not value.is_integer() else str(value)
 

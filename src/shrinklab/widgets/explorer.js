@@ -135,14 +135,14 @@ function render({ model, el }) {
     return () => model.off(`change:${control.name}`, listener);
   });
 
-  // ipywidgets marks the view when its comm goes (kernel restarted or dead) and comes back (reconnected).
-  const onComm = () => setTimeout(() => {
-    if (el.closest(".jupyter-widgets-disconnected")) {
+  const stopWatching = watchComm(model, (live) => {
+    if (live) {
+      session.ask(values());
+    } else if (!model.get("table")) {
       resolver.gone();
       show({ gone: true });
-    } else session.ask(values());
+    }
   });
-  model.on("comm_live_update", onComm);
 
   el.append(place.root);
   const first = model.get("first");
@@ -154,7 +154,7 @@ function render({ model, el }) {
     resolver.stop();
     clearTimeout(slow);
     follow.forEach((stop) => stop());
-    model.off("comm_live_update", onComm);
+    stopWatching();
     views.forEach((view) => view.stop());
   };
 }

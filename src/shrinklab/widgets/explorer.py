@@ -13,6 +13,7 @@ import traitlets
 from shrinklab.errors import need
 from shrinklab.widgets.assets import joined
 from shrinklab.widgets.plain import plain, sentence
+from shrinklab.widgets.reopened import Reopened
 
 CACHE_SIZE = 500
 
@@ -29,7 +30,7 @@ class Ask:
     question: str = "What do you expect?"
 
 
-class Explorer(anywidget.AnyWidget):
+class Explorer(Reopened, anywidget.AnyWidget):
     """Controls that drive `settings(**values) -> {"headline": str, "<view name>": data, ...}`.
 
     settings: function of the controls' values; what each view wants stands in `shrinklab.widgets.views`.

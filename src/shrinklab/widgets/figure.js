@@ -12,7 +12,7 @@ function legendOf(entries) {
 }
 
 function tableView(spec) {
-  const body = element("div", { class: "sl-scroll", tabindex: "0", role: "group", "aria-label": spec.title || spec.name, ...OWN_KEYS });
+  const body = element("div", { class: "sl-scroll", tabindex: "0", role: "group", "aria-label": `${spec.title || spec.name}: table`, ...OWN_KEYS });
   const root = element("figure", { class: "sl-view", "data-view": spec.name },
     spec.title ? element("figcaption", null, spec.title) : null, body);
   return { root, show: (data) => body.replaceChildren(data.columns ? htmlTable(data) : figures(data)), stop() {} };
@@ -42,6 +42,12 @@ function pictureView(spec) {
     rows.replaceChildren(...(details.open ? [htmlTable(drawn.table, spec.title || spec.name)] : []));
   }
 
+  function show(next) {
+    if (!next) throw new Error(`no data for ${spec.title || spec.name}`);
+    data = next;
+    draw();
+  }
+
   details.addEventListener("toggle", draw);
   const observer = new ResizeObserver(([entry]) => {
     const next = Math.round(entry.contentRect.width);
@@ -51,7 +57,7 @@ function pictureView(spec) {
     }
   });
   observer.observe(place);
-  return { root, show: (next) => { data = next; draw(); }, stop: () => observer.disconnect() };
+  return { root, show, stop: () => observer.disconnect() };
 }
 
 const makeView = (spec) => (spec.kind === "table" ? tableView(spec) : pictureView(spec));

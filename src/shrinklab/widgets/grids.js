@@ -75,7 +75,7 @@ function htmlTable({ columns, rows }, caption) {
   const cell = (value) => element("td", { class: isNumber(value) || value === null ? "sl-number" : null }, readable(value));
   return element("table", { class: "sl-table" },
     caption ? element("caption", null, caption) : null,
-    element("thead", null, element("tr", null, columns.map((name) => element("th", { scope: "col" }, String(name) || "\u00a0")))),
+    element("thead", null, element("tr", null, columns.map((name) => element(name ? "th" : "td", name ? { scope: "col" } : null, String(name))))),
     element("tbody", null, rows.map((row) => element("tr", null,
       element("th", { scope: "row" }, readable(row[0])), row.slice(1).map(cell)))));
 }

@@ -1,10 +1,9 @@
 // A single predict-then-reveal question. On a static page the trait `answer` holds the truth already.
 
 function render({ model, el }) {
-  const problem = element("p", { class: "sl-problem", role: "alert" });
   const unit = model.get("unit");
   const place = element("div");
-  const root = element("section", { class: "sl-explorer sl-guess", "aria-label": "Predict first" }, place, problem);
+  const root = element("section", { class: "sl-explorer sl-guess", "aria-label": "Predict first" }, place);
   const resolver = model.get("answer")
     ? { resolve: async () => model.get("answer"), gone() {}, stop() {} }
     : liveResolver(model, () => ({ guess: model.get("guess") }));
@@ -21,7 +20,7 @@ function render({ model, el }) {
   }
 
   let busy = false;
-  const { root: form } = predictionForm({ question: model.get("question"), unit, choices: model.get("choices") }, async (guess) => {
+  const { root: form, problem } = predictionForm({ question: model.get("question"), unit, choices: model.get("choices") }, async (guess) => {
     if (busy) return;
     busy = true;
     problem.textContent = "";
@@ -33,16 +32,15 @@ function render({ model, el }) {
     show(guess, answer);
   });
   place.append(form);
-  const onComm = () => setTimeout(() => {
-    if (!el.closest(".jupyter-widgets-disconnected")) return;
+  const stopWatching = watchComm(model, (live) => {
+    if (live || model.get("answer")) return;
     resolver.gone();
     if (form.isConnected) show(null, { gone: true });
   });
-  model.on("comm_live_update", onComm);
   el.append(root);
   return () => {
     resolver.stop();
-    model.off("comm_live_update", onComm);
+    stopWatching();
   };
 }
 

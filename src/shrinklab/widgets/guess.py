@@ -6,9 +6,10 @@ import traitlets
 from shrinklab.errors import need
 from shrinklab.widgets.assets import joined
 from shrinklab.widgets.plain import plain, sentence
+from shrinklab.widgets.reopened import Reopened
 
 
-class Guess(anywidget.AnyWidget):
+class Guess(Reopened, anywidget.AnyWidget):
     """A question, a field for a number (or choices), a button "Reveal", and then the truth with an explanation.
 
     truth: the answer, or a function that computes it when the first guess is in; a number in the stated unit

@@ -6,7 +6,7 @@ function predictionForm({ question, unit, choices }, reveal) {
   const problem = element("p", { class: "sl-problem", role: "alert" });
   const options = (choices ?? []).map((text, i) => element("label", { class: "sl-choice" },
     element("input", { type: "radio", name: id, value: i, ...OWN_KEYS }), text));
-  const field = choices ? null : element("input", { id, type: "text", inputmode: "decimal", autocomplete: "off", ...OWN_KEYS });
+  const field = choices ? null : element("input", { id, type: "text", inputmode: "decimal", autocomplete: "off", onkeydown: (event) => onEnter(event), ...OWN_KEYS });
   const read = () => {
     if (choices) {
       const chosen = form.querySelector("input:checked");
@@ -21,12 +21,14 @@ function predictionForm({ question, unit, choices }, reveal) {
     problem.textContent = guess === null ? (choices ? "Choose one first." : "Type a number first, for example 90.") : "";
     if (guess !== null) reveal(guess);
   };
-  const button = element("button", { type: "submit", class: "sl-button", ...OWN_KEYS }, "Reveal");
+  // JupyterLab keeps Enter from submitting a form: the field and the button each do it themselves.
+  const onEnter = (event) => event.key === "Enter" && submit(event);
+  const button = element("button", { type: "button", class: "sl-button", onclick: submit, ...OWN_KEYS }, "Reveal");
   const inputs = choices
     ? element("fieldset", { class: "sl-choices" }, element("legend", null, question), options)
     : [element("label", { for: id, class: "sl-question" }, question), element("span", { class: "sl-field" }, field, unit)];
   const form = element("form", { class: "sl-prediction", onsubmit: submit, novalidate: true }, inputs, button, problem);
-  return { root: form, button };
+  return { root: form, problem };
 }
 
 // The two side by side; for numbers also how far apart they are.

@@ -71,6 +71,16 @@ function liveResolver(model, moved) {
   };
 }
 
+// Calls react(true or false) when the comm to Python goes (kernel restarted) or comes back; returns how to stop.
+function watchComm(model, react) {
+  // anywidget calls listeners with its view as `this`: the only way to the model's own comm_live.
+  function listener() {
+    react(this?.model?.comm_live === true);
+  }
+  model.on("comm_live_update", listener);
+  return () => model.off("comm_live_update", listener);
+}
+
 function nearest(points, value) {
   if (!isNumber(value)) return Math.max(0, points.indexOf(value));
   let best = 0;

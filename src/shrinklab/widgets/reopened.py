@@ -1,0 +1,21 @@
+"""What a reader sees in a notebook that is opened again, before its cells have run."""
+
+from IPython import get_ipython
+from IPython.display import HTML, display
+
+# While the widget lives, its style sheet hides this line (explorer.css, .sl-reopened).
+LINE = HTML('<p class="sl-reopened">Nothing to move below? Run this cell (Shift+Enter): the widget needs Python.</p>')
+
+
+class Reopened:
+    """Mixin for widgets: shown in a notebook, they leave a readable line above them.
+
+    JupyterLab keeps outputs but not the Python behind them, and says of a widget from an earlier session no more
+    than "model not found".
+    """
+
+    def _repr_mimebundle_(self, **options):
+        shell = get_ipython()
+        if shell is not None and getattr(shell, "kernel", None) is not None:
+            display(LINE)
+        return super()._repr_mimebundle_(**options)
