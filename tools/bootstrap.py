@@ -53,9 +53,16 @@ def installed(level, wanted):
     return PYTHON.exists() and any(stamp(s).exists() and stamp(s).read_text() == wanted for s in levels)
 
 
+def moved():
+    """Whether .venv was made in another folder: then its commands, such as alembic, still start the Python there."""
+    lines = (VENV / "pyvenv.cfg").read_text().splitlines()
+    return any(line.startswith("command") and str(VENV) not in line for line in lines)
+
+
 def make_venv():
-    """Create .venv, or replace one whose Python or pip is gone."""
-    if PYTHON.exists() and subprocess.run([PYTHON, "-c", "import pip"], capture_output=True).returncode == 0:
+    """Create .venv, or replace one that was moved or whose Python or pip is gone."""
+    works = PYTHON.exists() and subprocess.run([PYTHON, "-c", "import pip"], capture_output=True).returncode == 0
+    if works and not moved():
         return
     say(f"creating {VENV.name} with Python {platform.python_version()} ({sys.executable})")
     if any(subprocess.run(command, cwd=ROOT).returncode for command in venv_commands()):

@@ -192,6 +192,19 @@ def test_a_closed_port_is_a_reason():
     assert "refused" in bootstrap.reason_unreachable("http://127.0.0.1:9/").lower()
 
 
+@pytest.mark.parametrize("place", ["here", "elsewhere"])
+def test_a_venv_is_kept_where_it_was_made_and_replaced_where_it_was_moved_to(tmp_path, monkeypatch, place):
+    monkeypatch.setattr(bootstrap, "VENV", tmp_path / "here")
+    monkeypatch.setattr(bootstrap, "PYTHON", Path(sys.executable))
+    replaced = []
+    monkeypatch.setattr(bootstrap, "venv_commands", lambda: replaced.append(1) or [])
+    (tmp_path / "here").mkdir()
+    made = f"home = /usr/bin\ncommand = /usr/bin/python3 -m venv {tmp_path / place}\n"
+    (tmp_path / "here/pyvenv.cfg").write_text(made)
+    bootstrap.make_venv()
+    assert replaced == ([] if place == "here" else [1])
+
+
 def test_a_python_that_can_make_no_venv_leaves_none_and_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(bootstrap, "VENV", tmp_path / "venv")
     monkeypatch.setattr(bootstrap, "PYTHON", tmp_path / "venv/bin/python")
