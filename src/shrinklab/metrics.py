@@ -5,7 +5,6 @@ Labels and predictions may be tensors, arrays or lists.
 
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 import torch
@@ -203,7 +202,10 @@ def mcnemar(correct_a, correct_b):
     first, second = _flags(correct_a, "correct_a"), _flags(correct_b, "correct_b")
     _same_length(first, second, "correct_a", "correct_b")
     b, c = int((first & ~second).sum()), int((~first & second).sum())
-    tail = sum(comb(b + c, k) for k in range(min(b, c) + 1))
+    tail = choose = 1  # of b + c, choose k: whole numbers, so exact, and each from the one before
+    for k in range(min(b, c)):
+        choose = choose * (b + c - k) // (k + 1)
+        tail += choose
     return McNemar(b, c, min(1.0, 2 * tail / 2 ** (b + c)))
 
 

@@ -94,7 +94,7 @@ def _hold(model, masks):
     parameters = dict(model.named_parameters())
     with torch.no_grad():
         for name, mask in masks.items():
-            parameters[name].mul_(mask)
+            parameters[name].masked_fill_(~mask, 0.0)  # a product would leave -0.0, which no file packs
 
 
 def _check(recipe, images, masks, model):
