@@ -21,8 +21,9 @@ def serve(course, words=()):
     put_tools_on_path()
     print(f"Formgrader is the page {PAGE} of the address below, and the menu Nbgrader > Formgrader in JupyterLab.",
           flush=True)
+    root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={course.root}",
-               f"--LabApp.default_url={PAGE}", *words]
+               f"--LabApp.default_url={PAGE}", *root, *words]
     try:
         return subprocess.run(command, cwd=course.root, env=dict(os.environ), check=False).returncode
     except KeyboardInterrupt:
