@@ -9,10 +9,11 @@ import time
 import urllib.request
 from pathlib import Path
 
-import lab
 import nbformat
 import pytest
 from notebook_page import NotebookPage
+
+import lab
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")

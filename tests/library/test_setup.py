@@ -8,13 +8,14 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+import yaml
+
 import bootstrap
 import lab
-import pytest
 import reset
 import system
 import workbook
-import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -104,6 +105,18 @@ def test_the_readme_names_every_target_and_no_other():
 
 def test_ci_runs_what_the_readme_tells_everyone_to_run():
     assert (ROOT / ".ci/run").read_text().splitlines()[-1] == "make test"
+
+
+def test_a_students_workbook_changes_nothing_for_ruff(tmp_path):
+    """ruff takes a folder beside the code for a package: an import of tools/workbook.py would change its place."""
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    (tmp_path / "workbook").mkdir()
+    (tmp_path / "tests").mkdir()
+    shutil.copytree(ROOT / "tools", tmp_path / "tools")
+    shutil.copy(__file__, tmp_path / "tests")
+    outcome = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "tests"], cwd=tmp_path,
+                             capture_output=True, text=True)
+    assert outcome.returncode == 0, outcome.stdout
 
 
 # bootstrap.py -------------------------------------------------------------------------------------------------
