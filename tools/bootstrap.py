@@ -8,6 +8,7 @@ wheels that is asked on Linux; empty means: ask none. Needs no package: it runs 
 
 import hashlib
 import importlib.util
+import json
 import os
 import platform
 import shutil
@@ -34,13 +35,15 @@ def stop(line):
     sys.exit(f"error: {line}")
 
 
-def key(pyproject, root):
-    """What an installation depends on: the settings of the package, and the folder that it points to.
+def key(settings, root):
+    """What an installation depends on: the package's own settings, and the folder that it points to.
 
-    >>> key(b"a", "/one") == key(b"a", "/one"), key(b"a", "/one") == key(b"b", "/one")
+    >>> settings = {"project": {"name": "shrinklab"}}
+    >>> key(settings, "/one") == key(settings | {"tool": {"ruff": {}}}, "/one"), key(settings, "/one") == key({}, "/one")
     (True, False)
     """
-    return hashlib.sha256(pyproject + str(root).encode()).hexdigest()
+    parts = [settings.get("build-system"), settings.get("project"), settings.get("tool", {}).get("hatch"), str(root)]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def stamp(level):
@@ -149,14 +152,14 @@ def main(level="core"):
         stop(f"the level is {level!r}; use core or dev, for example: python tools/bootstrap.py dev")
     if sys.version_info < OLDEST:
         stop(f"this is Python {platform.python_version()}; use 3.11 or newer: PYTHON=/path/to/python3.11")
-    pyproject = (ROOT / "pyproject.toml").read_bytes()
-    wanted = key(pyproject, ROOT)
-    if installed(level, wanted):
-        return
     import tomllib  # new in 3.11; an older Python must get as far as the message above
 
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wanted = key(settings, ROOT)
+    if installed(level, wanted):
+        return
     make_venv()
-    install(level, tomllib.loads(pyproject.decode()))
+    install(level, settings)
     stamp(level).write_text(wanted)
 
 

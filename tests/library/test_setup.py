@@ -157,7 +157,7 @@ def test_the_tests_need_more_than_the_lessons_and_include_them(venv):
 
 def test_changed_settings_are_installed_again(venv, monkeypatch):
     bootstrap.main("core")
-    monkeypatch.setattr(bootstrap, "key", lambda pyproject, root: "other")
+    monkeypatch.setattr(bootstrap, "key", lambda settings, root: "other")
     bootstrap.main("core")
     assert len(venv) == 2
 
