@@ -168,6 +168,13 @@ def test_a_model_whose_layers_were_swapped_is_refused_with_the_tensors_named():
         cross(model)
 
 
+def test_a_model_that_claims_to_be_huge_takes_no_memory():
+    widths = encode({"channels": [10**6, 10**6]})
+    message = {"$": "model", "name": "lenet", "config": widths, "training": False, "state": encode({})}
+    with pytest.raises(WireError, match="do not fit the config"):
+        decode(message)
+
+
 def message_of(**parts):
     return {"$": "tensor", "dtype": "float32", "shape": [1], "data": base64.b64encode(bytes(4)).decode()} | parts
 
