@@ -38,8 +38,8 @@ def stop(line):
 def key(settings, root):
     """What an installation depends on: the package's own settings, and the folder that it points to.
 
-    >>> settings = {"project": {"name": "shrinklab"}}
-    >>> key(settings, "/one") == key(settings | {"tool": {"ruff": {}}}, "/one"), key(settings, "/one") == key({}, "/one")
+    >>> project = {"project": {"name": "shrinklab"}}
+    >>> key(project, "/one") == key(project | {"tool": {"ruff": {}}}, "/one"), key(project, "/one") == key({}, "/one")
     (True, False)
     """
     parts = [settings.get("build-system"), settings.get("project"), settings.get("tool", {}).get("hatch"), str(root)]
