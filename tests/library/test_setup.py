@@ -64,6 +64,13 @@ def test_the_accuracies_in_the_readme_are_those_of_the_model_cards():
         assert row in readme, f"the README's table of networks lacks {path.stem}: {row}"
 
 
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "LICENSE-lessons.md"])
+def test_every_link_to_a_file_of_ours_leads_to_one(page):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text())
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
 # Makefile -----------------------------------------------------------------------------------------------------
 
 needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
