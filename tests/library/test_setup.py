@@ -64,9 +64,9 @@ def test_the_accuracies_in_the_readme_are_those_of_the_model_cards():
         assert row in readme, f"the README's table of networks lacks {path.stem}: {row}"
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "LICENSE-lessons.md"])
-def test_every_link_to_a_file_of_ours_leads_to_one(page):
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / page).read_text())
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "LICENSE-lessons.md"])
+def test_every_link_to_a_file_of_ours_leads_to_one(document):
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / document).read_text())
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
 
