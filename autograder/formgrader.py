@@ -24,7 +24,8 @@ def serve(course, words=()):
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={course.root}",
                f"--LabApp.default_url={PAGE}", *root, *words]
-    try:
-        return subprocess.run(command, cwd=course.root, env=dict(os.environ), check=False).returncode
-    except KeyboardInterrupt:
-        return 0
+    os.chdir(course.root)
+    if os.name == "posix":
+        # Lab takes this process's place, so that Ctrl-C and a stop signal reach it and nothing stays behind.
+        os.execv(sys.executable, command)
+    return subprocess.run(command, check=False).returncode

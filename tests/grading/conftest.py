@@ -116,6 +116,6 @@ class TinyCourse:
             return submission.code_score, submission.score
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tiny(tmp_path_factory):
     return TinyCourse(tmp_path_factory.mktemp("course"))
