@@ -1,0 +1,32 @@
+"""The lessons as notebooks: the solutions as the build makes them, and the released ones as students open them."""
+
+from functools import lru_cache
+from pathlib import Path
+
+import nbformat
+import nbformat.v4 as v4
+
+from autograder.authoring.build import METADATA
+from autograder.authoring.expand import expand
+from autograder.authoring.source import read_lesson
+
+ROOT = Path(__file__).parents[2]
+LESSONS = {path.stem[:2]: path for path in sorted((ROOT / "solutions").glob("[0-9][0-9]_*.py"))}
+
+
+@lru_cache
+def solution(number):
+    """The solution notebook of a lesson, "04", made from its source; don't change it."""
+    return v4.new_notebook(cells=expand(read_lesson(LESSONS[number])), metadata=METADATA)
+
+
+def released(number):
+    """The notebook in course/ that students open."""
+    name = LESSONS[number].stem
+    return nbformat.read(ROOT / "course" / name / f"{name}.ipynb", as_version=4)
+
+
+def written(notebook, *kinds):
+    """The names of the cells of these kinds, such as "exercise"."""
+    ours = (cell.metadata.get("shrinklab", {}) for cell in notebook.cells)
+    return [one["name"] for one in ours if one.get("kind") in kinds]
