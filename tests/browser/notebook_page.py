@@ -35,10 +35,10 @@ class NotebookPage:
     def open(self, name):
         """Open the notebook and wait for its kernel: until then Lab's "Run All" silently runs nothing."""
         self.page.goto(f"{self.lab.url}/lab/workspaces/auto-{abs(hash(name)) % 10**6}/tree/{name}?reset")
-        self.page.wait_for_function(READY, timeout=60_000)
+        self.page.wait_for_function(READY, timeout=180_000)
         return self
 
-    def run_all(self, seconds=90):
+    def run_all(self, seconds=300):
         """Run > Run All Cells, as a reader does; returns the errors that cells ended with."""
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
@@ -64,7 +64,7 @@ class NotebookPage:
                 break
             self.reach(number)
             self.page.wait_for_timeout(60)
-        expect(explorer).to_be_visible(timeout=20_000)
+        expect(explorer).to_be_visible()
         explorer.scroll_into_view_if_needed()
         return explorer
 
@@ -87,5 +87,5 @@ class NotebookPage:
 
 def settled(explorer):
     """Wait until the explorer shows the answer for its present setting; returns that setting."""
-    expect(explorer).to_have_attribute("aria-busy", "false", timeout=20_000)
+    expect(explorer).to_have_attribute("aria-busy", "false")
     return json.loads(explorer.get_attribute("data-values"))

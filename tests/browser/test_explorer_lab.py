@@ -43,12 +43,17 @@ slow = Guess("What is 6 times 7?", lambda: 6 * 7, explain="Six sevens.")
 slow
 """
 
+PLAIN = """
+from shrinklab.widgets import explore
+explore(lambda amount, bits: {"product": amount * bits}, amount=(0, 0.95), bits=[2, 4])
+"""
+
 
 @pytest.fixture(scope="module")
 def notebook(browser, browser_context_args, jupyterlab):
     """One notebook for all tests here: each begins with a reset, and the one that restarts the kernel is the last."""
     context = browser.new_context(**browser_context_args)
-    jupyterlab.write("explorer.ipynb", SETTINGS, "explorer", GUESS)
+    jupyterlab.write("explorer.ipynb", SETTINGS, "explorer", GUESS, PLAIN)
     opened = NotebookPage(context.new_page(), jupyterlab)
     assert opened.open("explorer.ipynb").run_all() == []
     yield opened
@@ -161,6 +166,17 @@ def test_guess_then_reveal_with_the_keyboard(notebook):
     expect(guess).to_contain_text("Off by 2")
     expect(guess).to_contain_text("Six sevens.")
     assert notebook.violations(".sl-guess") == []
+
+
+def test_plain_ipywidgets_drive_a_function(notebook):
+    notebook.reach(3)
+    slider = notebook.page.locator(".widget-hslider").get_by_role("slider")
+    expect(notebook.page.get_by_role("row", name="product 0")).to_be_visible()
+    for _ in range(2):
+        slider.press("ArrowRight")
+    expect(notebook.page.get_by_role("row", name="product 0.19")).to_be_visible()
+    notebook.page.get_by_label("bits").select_option("4")
+    expect(notebook.page.get_by_role("row", name="product 0.38")).to_be_visible()
 
 
 def test_a_restarted_kernel_leaves_a_line_that_says_what_to_do(explorer, notebook):

@@ -10,9 +10,10 @@ from shrinklab.widgets import Ask, Bars, Explorer, Guess, Range, Select
 # The test's side of the comm: what was asked, and a way to answer it.
 PYTHON = """
 window.sent = [];
+const last = () => window.sent.findLast((message) => message.ask);
 model.send = (message) => window.sent.push(message);
 window.answer = (answer) => listeners["msg:custom"].forEach((call) =>
-  call({ answer, ask: window.sent.at(-1).ask, view: window.sent.at(-1).view }));
+  call({ answer, ask: last().ask, view: last().view }));
 window.comm = (live) => listeners["comm_live_update"].forEach((call) => call.call({ model: { comm_live: live } }));
 """
 
@@ -40,7 +41,7 @@ def show(page):
 
 
 def asked(page):
-    return [message["values"]["amount"] for message in page.evaluate("sent")]
+    return [message["values"]["amount"] for message in page.evaluate("sent") if "ask" in message]
 
 
 def answer(page, text):
@@ -67,6 +68,17 @@ def test_one_request_at_a_time_and_the_newest_value_wins(show):
     slider.press("ArrowLeft")
     expect(headline).to_have_text("eighty")
     assert asked(page) == [0.6, 0.9, 0.8]
+
+
+def test_python_hears_of_a_move_whose_answer_was_known(show):
+    page = show(make())
+    page.get_by_label("amount").press("ArrowRight")
+    answer(page, "sixty")
+    page.get_by_label("amount").press("ArrowLeft")
+    page.wait_for_function("sent.length === 2")
+    first, second = page.evaluate("sent")
+    assert first["moved"] == {"amount": 0.6}
+    assert second == {"moved": {"amount": 0.5}}
 
 
 def test_an_error_is_shown_and_not_kept(show):

@@ -93,6 +93,9 @@ def test_a_move_reaches_the_trait_and_its_observers():
     assert slider.value == 7
     slider.value = 2
     assert comm.widget.side == 2
+    comm.widget._handle_custom_msg({"moved": {"side": 5}}, [])  # its answer was known to the browser
+    assert comm.widget.side == 5
+    assert len(comm.sent) == 1
 
 
 def test_compute_fills_in_present_values_and_raises_what_the_function_raises():

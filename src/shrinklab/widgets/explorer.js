@@ -23,7 +23,7 @@ function layout(model) {
     waiting: element("span", { class: "sl-waiting", "aria-hidden": "true" }, "computing…"),
   };
   place.answer = element("div", { class: "sl-answer" }, place.headline, place.figures, place.views);
-  place.root = element("section", { class: "sl-explorer", "aria-label": title || "Explorer" },
+  place.root = element("div", { class: "sl-explorer", role: "group", "aria-label": title || "Explorer" },
     title ? element("p", { class: "sl-title" }, title, place.waiting) : place.waiting,
     place.controls, place.problem, place.prediction, place.answer, place.note);
   return place;
@@ -60,17 +60,31 @@ function predictFirst(ask, place) {
   };
 }
 
+// Two columns of about the same height, filled in order; on a narrow page one stands below the other.
+function columns(views, heights) {
+  const filled = [0, 0];
+  const both = filled.map(() => element("div", { class: "sl-column" }));
+  views.forEach((view, i) => {
+    const shorter = filled[0] <= filled[1] ? 0 : 1;
+    both[shorter].append(view.root);
+    filled[shorter] += heights[i];
+  });
+  return both.filter((column) => column.firstChild);
+}
+
 function render({ model, el }) {
   const place = layout(model);
   const specs = model.get("controls");
   const views = model.get("views").map((spec) => ({ spec, ...makeView(spec) }));
-  place.views.append(...views.map((view) => view.root));
-  const ask = model.get("guess");
-  const seen = ask ? predictFirst(ask, place) : () => {};
+  const prediction = model.get("guess");
+  const seen = prediction ? predictFirst(prediction, place) : () => {};
 
+  // What this reader has moved goes to Python with the next question, or alone when the answer was known already.
   let moved = {};
+  let telling = null;
   const takeMoved = () => { const taken = moved; moved = {}; return taken; };
-  const resolver = model.get("table") ? tableResolver(model.get("table")) : liveResolver(model, takeMoved);
+  const live = !model.get("table");
+  const resolver = !live ? tableResolver(model.get("table")) : liveResolver(model, takeMoved);
 
   function show(answer, values) {
     place.controls.disabled = Boolean(answer.gone);
@@ -89,7 +103,8 @@ function render({ model, el }) {
     if (place.headline.textContent !== answer.headline) place.headline.textContent = answer.headline;
     const shown = views.some((view) => view.spec.name === "numbers");
     place.figures.replaceChildren(...(answer.numbers && !shown ? [figures(answer.numbers)] : []));
-    for (const view of views) view.show(answer[view.spec.name]);
+    const heights = views.map((view) => view.show(answer[view.spec.name]));
+    if (!place.views.firstChild) place.views.append(...columns(views, heights));
     place.note.textContent = tableNote(model.get("table"), answer, specs);
     place.root.dataset.values = JSON.stringify(values);
     seen(answer);
@@ -110,7 +125,12 @@ function render({ model, el }) {
   function change(name) {
     moved[name] = controls.find((control) => control.name === name).read();
     model.set(name, moved[name]); // other views of this widget follow at once; Python hears of it with the question
+    ask();
+  }
+  function ask() {
     session.ask(values());
+    clearTimeout(telling);
+    if (live) telling = setTimeout(() => Object.keys(moved).length && model.send({ moved: takeMoved() }), 100);
   }
   function reset() {
     for (const control of controls) {
@@ -118,7 +138,7 @@ function render({ model, el }) {
       moved[control.name] = control.first;
       model.set(control.name, control.first);
     }
-    session.ask(values());
+    ask();
   }
   place.controls.append(...controls.map((control) => control.root),
     element("button", { type: "button", class: "sl-button sl-reset", onclick: reset, ...OWN_KEYS }, "Reset"));
@@ -135,10 +155,10 @@ function render({ model, el }) {
     return () => model.off(`change:${control.name}`, listener);
   });
 
-  const stopWatching = watchComm(model, (live) => {
-    if (live) {
+  const stopWatching = watchComm(model, (there) => {
+    if (there) {
       session.ask(values());
-    } else if (!model.get("table")) {
+    } else if (live) {
       resolver.gone();
       show({ gone: true });
     }
@@ -146,13 +166,14 @@ function render({ model, el }) {
 
   el.append(place.root);
   const first = model.get("first");
-  if (first?.answer && !model.get("table")) session.remember(first.values, first.answer);
+  if (first?.answer && live) session.remember(first.values, first.answer);
   if (first?.answer?.error && JSON.stringify(first.values) === JSON.stringify(values())) show(first.answer, first.values);
   else session.ask(values());
 
   return () => {
     resolver.stop();
     clearTimeout(slow);
+    clearTimeout(telling);
     follow.forEach((stop) => stop());
     stopWatching();
     views.forEach((view) => view.stop());

@@ -126,14 +126,13 @@ class Explorer(Reopened, anywidget.AnyWidget):
         return self._cache[key]
 
     def _on_message(self, _, message, buffers):
-        """Answer a browser's {"ask": number, "view": id, "values": {...}, "moved": {...}}."""
-        if "ask" not in message:
-            return
-        try:
-            answer = self._answer({c.name: c.clean(message["values"][c.name]) for c in self._controls})
-        except ValueError as error:
-            answer = {"error": sentence(error)}
-        self.send({"answer": answer, "ask": message["ask"], "view": message["view"]})
-        if "error" not in answer:
-            # set_state, not setattr: it does not send the value back to a reader who has moved on since.
-            self.set_state(message["moved"])
+        """Answer a browser's {"ask": number, "view": id, "values": {...}}, and take over what it says has "moved"."""
+        if "ask" in message:
+            try:
+                answer = self._answer({c.name: c.clean(message["values"][c.name]) for c in self._controls})
+            except ValueError as error:
+                answer = {"error": sentence(error)}
+            self.send({"answer": answer, "ask": message["ask"], "view": message["view"]})
+        moved = message.get("moved", {})
+        # set_state, not setattr: it does not send the value back to a reader who has moved on since.
+        self.set_state({c.name: c.clean(moved[c.name]) for c in self._controls if c.name in moved})

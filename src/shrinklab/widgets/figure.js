@@ -1,4 +1,5 @@
 // One view on the page: title, legend, picture, and the same numbers as a table that opens on demand.
+// show(data) draws it and returns about how high it is.
 
 function legendOf(entries) {
   if (!entries.length) return null;
@@ -15,7 +16,11 @@ function tableView(spec) {
   const body = element("div", { class: "sl-scroll", tabindex: "0", role: "group", "aria-label": `${spec.title || spec.name}: table`, ...OWN_KEYS });
   const root = element("figure", { class: "sl-view", "data-view": spec.name },
     spec.title ? element("figcaption", null, spec.title) : null, body);
-  return { root, show: (data) => body.replaceChildren(data.columns ? htmlTable(data) : figures(data)), stop() {} };
+  const show = (data) => {
+    body.replaceChildren(data.columns ? htmlTable(data) : figures(data));
+    return 60 + 28 * (data.columns ? data.rows.length : 1);
+  };
+  return { root, show, stop() {} };
 }
 
 function pictureView(spec) {
@@ -30,7 +35,7 @@ function pictureView(spec) {
   let width = 0;
 
   function draw() {
-    if (!data) return;
+    if (!data) return 0;
     const drawn = drawers[spec.kind](data, spec, width || 460);
     svg.setAttribute("viewBox", `0 0 ${width || 460} ${drawn.height}`);
     svg.setAttribute("height", drawn.height);
@@ -40,12 +45,13 @@ function pictureView(spec) {
     legend.replaceChildren(...(entries ? [entries] : []));
     // A closed table costs nothing: its rows are made when it opens.
     rows.replaceChildren(...(details.open ? [htmlTable(drawn.table, spec.title || spec.name)] : []));
+    return drawn.height + 70;
   }
 
   function show(next) {
     if (!next) throw new Error(`no data for ${spec.title || spec.name}`);
     data = next;
-    draw();
+    return draw();
   }
 
   details.addEventListener("toggle", draw);

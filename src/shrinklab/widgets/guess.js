@@ -3,7 +3,7 @@
 function render({ model, el }) {
   const unit = model.get("unit");
   const place = element("div");
-  const root = element("section", { class: "sl-explorer sl-guess", "aria-label": "Predict first" }, place);
+  const root = element("div", { class: "sl-explorer sl-guess", role: "group", "aria-label": `Predict first: ${model.get("question")}` }, place);
   const resolver = model.get("answer")
     ? { resolve: async () => model.get("answer"), gone() {}, stop() {} }
     : liveResolver(model, () => ({ guess: model.get("guess") }));
