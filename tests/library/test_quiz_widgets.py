@@ -91,9 +91,3 @@ def test_a_faulty_bank_and_a_missing_one(bank, tmp_path):
         Practice(bank)
     with pytest.raises(FileNotFoundError, match="other.yml is not a file"):
         RecallCards(tmp_path / "other.yml")
-
-
-def test_a_notebook_opened_without_a_kernel_says_what_to_do(bank):
-    bundle = Placement(bank)._repr_mimebundle_()
-    data = bundle[0] if isinstance(bundle, tuple) else bundle
-    assert data["text/plain"] == "Placement test: run this cell again to see it."

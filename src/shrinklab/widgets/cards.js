@@ -22,7 +22,7 @@ function renderCards(model, el) {
   const entry = (card) => model.get("schedule")[card.id];
   const isDue = (card) => !entry(card) || entry(card).due <= today();
   const live = element("p", { class: "sl-live sl-note", role: "status" });
-  const problem = element("p", { class: "sl-problem", role: "status" }, model.get("message"));
+  const saving = savingLine(model);
   const status = element("span", { class: "sl-count" });
   const stage = element("div", { class: "sl-stage" });
   let queue = dueToday();
@@ -90,10 +90,10 @@ function renderCards(model, el) {
     return { node, title };
   }
 
-  model.on("change:message", () => { problem.textContent = model.get("message"); });
-  el.append(element("section", { class: "sl-quiz", "aria-label": "Recall cards" }, problem,
+  el.append(element("section", { class: "sl-quiz", "aria-label": "Recall cards" }, saving.node,
     element("div", { class: "sl-top" }, heading(2, "Recall cards"), status), stage, live));
   draw();
+  return saving.stop;
 }
 
 export default { render: ({ model, el }) => renderCards(model, el) };

@@ -70,11 +70,11 @@ function renderPlacement(model, el) {
       element("div", { class: "sl-note" }, "taught in ", sectionLink(titles[question.section], say)));
   }
 
-  model.on("change:progress", () => {
-    if (JSON.stringify(frame.records()) === frame.mine) return;
+  frame.onOtherChange(() => {
     const open = bank.questions.findIndex((one) => !record(one).tries);
     show(open < 0 ? count : open, false);
   });
   body.append(element("div", { class: "sl-top" }, heading(2, "Test first"), status, bar), stage);
   show(at, false);
+  return frame.stop;
 }

@@ -1,27 +1,5 @@
 // Practice: a bank of questions, one at a time or all. Placement: a short test without help, then the verdict.
 
-// What both need: the records of the answers, kept in the model's `progress`, and a line that is read aloud.
-function quizFrame(model, el, title) {
-  const live = element("p", { class: "sl-live sl-note", role: "status" });
-  const saving = element("p", { class: "sl-problem", role: "status" }, model.get("message"));
-  const body = element("div", {});
-  el.append(element("section", { class: "sl-quiz", "aria-label": title }, saving, body, live));
-  const frame = {
-    bank: model.get("bank"), body, mine: null,
-    say: (text) => { live.textContent = text; },
-    records: () => model.get("progress"),
-    write(progress) {
-      frame.mine = JSON.stringify(progress);
-      model.set("progress", progress);
-      model.save_changes();
-    },
-  };
-  model.on("change:message", () => { saving.textContent = model.get("message"); });
-  return frame;
-}
-
-const percentDone = (done, all) => element("progress", { max: all, value: done, "aria-label": "Questions answered" });
-
 function renderPractice(model, el) {
   const frame = quizFrame(model, el, "Practice questions");
   const { bank, body, say } = frame;
@@ -145,22 +123,16 @@ function renderPractice(model, el) {
       button(view.at === count - 1 ? "See the verdict" : "Next →", go(1)));
   }
 
-  model.on("change:progress", () => { if (JSON.stringify(frame.records()) !== frame.mine) draw(); });
+  frame.onOtherChange(() => draw());
   body.append(element("div", { class: "sl-top" }, heading(2, "Practice"), status, bar),
     element("div", { class: "sl-row sl-tools" }, level, layout, retry, finish, reset),
     element("nav", { "aria-label": "Questions" }, strip), stage);
   draw();
-}
-
-function select(label, choices, chosen) {
-  const input = element("select", { onchange: () => chosen(input.value), ...OWN_KEYS },
-    ...choices.map(([value, text]) => element("option", { value }, text)));
-  return element("label", { class: "sl-select" }, label, input);
+  return frame.stop;
 }
 
 function render({ model, el }) {
-  if (model.get("mode") === "placement") renderPlacement(model, el);
-  else renderPractice(model, el);
+  return model.get("mode") === "placement" ? renderPlacement(model, el) : renderPractice(model, el);
 }
 
 export default { render };

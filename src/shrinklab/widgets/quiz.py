@@ -13,6 +13,7 @@ from shrinklab.quiz import Bank, draw_placement
 from shrinklab.quiz.grading import SHAKY, STRONG
 from shrinklab.quiz.store import Store, sound_progress, sound_schedule
 from shrinklab.widgets.assets import joined
+from shrinklab.widgets.reopened import Reopened
 
 INTERVALS = (1, 3, 7, 14, 30)  # days that a card waits in each box
 HIDDEN = ("compute", "setup", "not_run", "output")  # what only the build needs
@@ -45,17 +46,12 @@ def for_browser(bank):
             "strong": STRONG, "shaky": SHAKY}
 
 
-class _Kept(anywidget.AnyWidget):
-    """A widget whose state outlives the notebook's kernel."""
+class _Kept(Reopened, anywidget.AnyWidget):
+    """A widget whose state is kept in a file beside the notebook."""
 
-    message = traitlets.Unicode().tag(sync=True)
-    _what = ""
+    _css = joined("theme.css", "quiz.css")
 
-    def _repr_mimebundle_(self, **kwargs):
-        bundle = super()._repr_mimebundle_(**kwargs)
-        data = bundle[0] if isinstance(bundle, tuple) else bundle
-        data["text/plain"] = f"{self._what}: run this cell again to see it."
-        return bundle
+    message = traitlets.Unicode(help="what the reader must know about the file").tag(sync=True)
 
 
 class Practice(_Kept):
@@ -65,10 +61,8 @@ class Practice(_Kept):
     Raises ValueError with every problem of the bank, FileNotFoundError when there is none.
     """
 
-    _esm = joined("dom.js", "text.js", "judge.js", "answers.js", "practice.js", "verdict.js", "placement.js",
-                  "quiz.js")
-    _css = joined("theme.css", "quiz.css")
-    _what = "Practice questions"
+    _esm = joined("dom.js", "text.js", "session.js", "saving.js", "judge.js", "answers.js", "practice.js",
+                  "verdict.js", "frame.js", "placement.js", "quiz.js")
     _mode = "practice"
 
     mode = traitlets.Unicode().tag(sync=True)
@@ -108,7 +102,6 @@ class Placement(Practice):
     bank: path of the bank's file; the same seed draws the same questions.
     """
 
-    _what = "Placement test"
     _mode = "placement"
 
     def __init__(self, bank, *, count=10, seed=0):
@@ -128,9 +121,7 @@ class RecallCards(_Kept):
     bank: path of the bank's file.
     """
 
-    _esm = joined("dom.js", "text.js", "cards.js")
-    _css = joined("theme.css", "quiz.css")
-    _what = "Recall cards"
+    _esm = joined("dom.js", "text.js", "session.js", "saving.js", "cards.js")
 
     deck = traitlets.Dict().tag(sync=True)
     schedule = traitlets.Dict().tag(sync=True)
