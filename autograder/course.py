@@ -100,6 +100,11 @@ class Course:
         return (folder.resolve().relative_to(self.root.resolve()) if inside else folder.resolve()).as_posix()
 
 
+def shown(course, path):
+    """A path as a person reads it: relative to the course folder where it lies inside."""
+    return path.relative_to(course.root) if path.is_relative_to(course.root) else path
+
+
 def put_tools_on_path():
     """nbgrader starts `alembic` by its bare name when it makes a gradebook; without an activated environment the
     shell does not find it."""

@@ -10,7 +10,7 @@ import nbformat
 import yaml
 
 from autograder.cells import grade_id, is_solution, is_task, kind, name
-from autograder.course import read_notebook
+from autograder.course import read_notebook, shown
 from autograder.grade import export, grade_all, table
 from autograder.lessons import solution_path
 from shrinklab.errors import need
@@ -29,8 +29,11 @@ class Expected:
 
 
 def grade_demo(course, lesson):
-    """Grade the made class in autograder/demo/; prints expected and got; returns 1 when they differ, else 0."""
-    demo = replace(course, work=course.root / "autograder" / "demo")
+    """Grade the made class in autograder/demo/; prints expected and got; returns 1 when they differ, else 0.
+
+    course: its own work folder, when it has one, is used instead, and emptied.
+    """
+    demo = replace(course, work=course.work or course.root / "autograder" / "demo")
     shutil.rmtree(demo.work, ignore_errors=True)
     made = make_class(demo, lesson)
     rows, failed = grade_all(demo, lesson)
@@ -40,7 +43,7 @@ def grade_demo(course, lesson):
     wrong = [line for one in _expected(made, rows) if (line := _compare(one, got.get(one.student), demo, lesson))]
     wrong += [f"{student}: nbgrader failed\n{log}" for student, log in failed.items()]
     print("\n".join(wrong) or "All four as expected. "
-          f"Submissions, feedback and grades.csv: {demo.work.relative_to(course.root)}")
+          f"Submissions, feedback and grades.csv: {shown(demo, demo.work)}")
     return 1 if wrong else 0
 
 

@@ -19,6 +19,7 @@ from nbgrader.utils import parse_utc
 
 from autograder.course import read_notebook
 from autograder.intake import judge
+from autograder.lessons import from_gradebook
 
 KEPT_FILES = ("timestamp.txt",)
 ASIDE = "set_aside"
@@ -41,6 +42,8 @@ class IntakeExporter(NotebookExporter):
         resources["shrinklab"] = {"released": str(released)}
         if not path.is_relative_to(self._folder(course.submitted_directory, "*", "*").parent.parent):
             return super().from_filename(filename, resources=resources, **options)
+        # Before anything is scored: do the released notebook and the gradebook belong together?
+        from_gradebook(resources["nbgrader"], released)
         student = resources["nbgrader"]["student"]
         judged = judge(path, read_notebook(released), left_out=self._left_out(student))
         for reason in judged.reasons:

@@ -15,7 +15,7 @@ from sqlalchemy.exc import SAWarning
 from tqdm import tqdm
 from traitlets.config import Config
 
-from autograder.course import read_notebook
+from autograder.course import read_notebook, shown
 from autograder.intake import verdict
 from autograder.lessons import solution_path
 from shrinklab.errors import need
@@ -159,6 +159,6 @@ def _write_feedback(api, name):
          "every graded submission has a feedback page", "mend what it names and run it again", RuntimeError)
 
 
+
 def _seen(course, part):
-    path = course.grading / part
-    return path.relative_to(course.root) if path.is_relative_to(course.root) else path
+    return shown(course, course.grading / part)

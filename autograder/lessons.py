@@ -1,6 +1,9 @@
 """The instructor's notebook of a lesson, with solutions and hidden tests, built when it is missing or older."""
 
+from nbgrader.api import Gradebook
+
 from autograder.authoring.build import BuildError, build
+from autograder.cells import grade_id, is_check
 from autograder.course import read_notebook
 from shrinklab.errors import need
 
@@ -30,3 +33,22 @@ def instructors(course, name):
     if (course.root / "solutions" / f"{name}.py").is_file() or (course.root / "solutions" / name).is_dir():
         return read_notebook(solution_path(course, name)), True
     return read_notebook(course.released(name)), False
+
+
+def from_gradebook(names, released):
+    """The released notebook with its locked cells as the gradebook holds them: with the hidden tests.
+
+    names: nbgrader's resources (assignment, notebook, db_url); released: path of the released notebook.
+    Raises RuntimeError when the two do not belong together.
+    """
+    notebook = read_notebook(released)
+    with Gradebook(names["db_url"]) as gradebook:
+        stored = {cell.name: cell.source for cell in
+                  gradebook.find_notebook(names["notebook"], names["assignment"]).source_cells if cell.locked}
+    missing = stored.keys() - {grade_id(cell) for cell in notebook["cells"]}
+    unknown = {grade_id(cell) for cell in notebook["cells"] if is_check(cell)} - stored.keys()
+    need(not missing and not unknown, f"the cells {', '.join(sorted(missing | unknown))} differ between {released} "
+         "and the gradebook", "both must come from one build", "run python -m autograder grade", RuntimeError)
+    for cell in notebook["cells"]:
+        cell["source"] = stored.get(grade_id(cell), cell["source"])
+    return notebook

@@ -1,19 +1,17 @@
 """nbgrader's Execute, replaced: the student's cells run apart, the instructor's checks run here."""
 
-import copy
 from pathlib import Path
 
 from nbformat import from_dict
-from nbgrader.api import Gradebook
 from nbgrader.preprocessors import Execute
 from traitlets import Integer
 
-from autograder.cells import grade_id, is_check
-from autograder.course import TOTAL_SECONDS, read_notebook
+from autograder.cells import is_check
+from autograder.course import TOTAL_SECONDS
 from autograder.engine import outputs, run_notebook
 from autograder.engine.checks import Checked
 from autograder.intake import verdict
-from shrinklab.errors import need
+from autograder.lessons import from_gradebook
 
 
 class ExecuteApart(Execute):
@@ -28,7 +26,7 @@ class ExecuteApart(Execute):
         if status == "rejected":
             self._refuse(nb, reasons)
             return nb, resources
-        pristine = instructors_notebook(resources["nbgrader"], Path(resources["shrinklab"]["released"]))
+        pristine = from_gradebook(resources["nbgrader"], Path(resources["shrinklab"]["released"]))
         graded = run_notebook(nb, pristine=pristine, seconds=self.timeout or TOTAL_SECONDS, total=self.total_seconds)
         for remark in graded.remarks:
             self.log.warning("%s: %s", resources["nbgrader"]["student"], remark)
@@ -39,22 +37,3 @@ class ExecuteApart(Execute):
         for cell in nb.cells:
             if is_check(cell):
                 cell.outputs = from_dict(outputs.of_check(Checked(0.0, f"Not graded. {reasons[0]}\n", None)))
-
-
-def instructors_notebook(names, released):
-    """The released notebook with its locked cells as the gradebook holds them: with the hidden tests.
-
-    names: nbgrader's resources (assignment, notebook, db_url); released: path of the released notebook.
-    Raises RuntimeError when the two do not belong together.
-    """
-    notebook = copy.deepcopy(read_notebook(released))
-    with Gradebook(names["db_url"]) as gradebook:
-        stored = {cell.name: cell.source for cell in
-                  gradebook.find_notebook(names["notebook"], names["assignment"]).source_cells if cell.locked}
-    missing = stored.keys() - {grade_id(cell) for cell in notebook["cells"]}
-    unknown = {grade_id(cell) for cell in notebook["cells"] if is_check(cell)} - stored.keys()
-    need(not missing and not unknown, f"the cells {', '.join(sorted(missing | unknown))} differ between {released} "
-         "and the gradebook", "both must come from one build", "run python -m autograder grade", RuntimeError)
-    for cell in notebook["cells"]:
-        cell["source"] = stored.get(grade_id(cell), cell["source"])
-    return notebook

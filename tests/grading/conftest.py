@@ -1,5 +1,6 @@
 """A tiny course in a temporary folder, built and graded with the course's own settings."""
 
+import json
 import os
 import subprocess
 import sys
@@ -87,7 +88,7 @@ class TinyCourse:
 
     def write(self, path, notebook):
         path.parent.mkdir(parents=True, exist_ok=True)
-        nbformat.write(notebook, path)
+        path.write_text(json.dumps(notebook), encoding="utf-8")
         return path
 
     def folder(self, student):
