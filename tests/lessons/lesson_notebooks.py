@@ -30,3 +30,14 @@ def written(notebook, *kinds):
     """The names of the cells of these kinds, such as "exercise"."""
     ours = (cell.metadata.get("shrinklab", {}) for cell in notebook.cells)
     return [one["name"] for one in ours if one.get("kind") in kinds]
+
+
+def run_cells(number, *keys):
+    """The names that a lesson's setup cell and its cells with these keys bind, run here without a kernel."""
+    namespace, wanted = {"__name__": "__main__"}, {f"{number}-{key}" for key in ("setup", *keys)}
+    for cell in solution(number).cells:
+        if cell.id in wanted:
+            wanted.discard(cell.id)
+            exec(compile(cell.source, f"<{cell.id}>", "exec"), namespace)
+    assert not wanted, f"lesson {number} has no cells {wanted}"
+    return namespace

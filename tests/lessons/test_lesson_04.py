@@ -1,0 +1,70 @@
+"""Lesson 04: its pitfalls show both figures, its sentences agree with the shipped LeNet, its challenge can be met."""
+
+import pytest
+from lesson_notebooks import run_cells
+
+from shrinklab.masks import apply_masks, global_masks, layer_masks, prunable, sensitivity, sparsity
+from shrinklab.metrics import accuracy
+
+
+@pytest.fixture(scope="module")
+def lesson():
+    return run_cells("04", "load", "weights", "pitfall-scan", "pitfall-cliff")
+
+
+@pytest.fixture(scope="module")
+def model(lesson):
+    return lesson["model"]
+
+
+@pytest.fixture(scope="module")
+def images(lesson):
+    return lesson["images"]
+
+
+def test_over_pruning_shows_the_hoped_for_and_the_measured_figure(lesson, model, images):
+    shown = lesson["over_prune"](amount=0.95, trust_the_flat_part=True)
+    at = {share: accuracy(apply_masks(model, global_masks(model, share)), images) for share in (0.3, 0.6, 0.95)}
+    hoped = at[0.6] + (at[0.6] - at[0.3]) / 0.3 * 0.35
+    assert shown == {"measured": f"{at[0.95]:.1%}", "expected from the flat part": f"{hoped:.1%}"}
+    assert hoped - at[0.95] > 0.3
+
+
+def test_without_the_mistake_only_the_measured_figure_stands_there(lesson):
+    assert list(lesson["over_prune"](amount=0.95, trust_the_flat_part=False)) == ["measured"]
+
+
+def test_the_forgetful_scan_and_the_honest_one_stand_side_by_side(lesson, model, images):
+    shown = lesson["scan_layers"](forget_to_restore=True)
+    honest = sensitivity(model, images, [0.8]).set_index("layer").accuracy
+    assert shown["honest"].to_dict() == {name: f"{value:.1%}" for name, value in honest.items()}
+    everything = accuracy(apply_masks(model, layer_masks(model, 0.8)), images)
+    assert shown["this scan"].iloc[-1] == f"{everything:.1%}"
+    assert honest.iloc[-1] - everything > 0.2
+
+
+def test_the_scan_without_the_mistake_is_the_honest_one(lesson):
+    shown = lesson["scan_layers"](forget_to_restore=False)
+    assert (shown["honest"] == shown["this scan"]).all()
+
+
+def test_the_sentences_about_layers_and_scopes_hold(lesson, model, images):
+    kept = {name: mask.double().mean().item() for name, mask in global_masks(model, 0.5).items()}
+    assert min(kept, key=kept.get) == "fc1.weight"
+    assert kept["conv1.weight"] > 0.9
+    scan = sensitivity(model, images, [0.9]).set_index("layer").accuracy.sort_values()
+    sizes = {name: weight.numel() for name, weight in lesson["weights"].items()}
+    assert list(scan.index[:2]) == ["conv1.weight", "conv2.weight"]
+    assert sum(sizes[name] for name in scan.index[:2]) < 0.1 * sum(sizes.values())
+    for amount in (0.5, 0.8):
+        one_cut, each = (accuracy(apply_masks(model, ways(model, amount)), images)
+                         for ways in (global_masks, layer_masks))
+        assert one_cut > each
+
+
+def test_the_challenge_can_be_met(model, lesson):
+    validation = lesson["data"].validation
+    shares = dict(zip(prunable(model), (0.1, 0.3, 0.94, 0.9, 0.5), strict=True))
+    plan = apply_masks(model, layer_masks(model, shares))
+    assert sparsity(plan) >= 0.9
+    assert accuracy(plan, validation) > accuracy(apply_masks(model, global_masks(model, 0.9)), validation) + 0.01
