@@ -26,7 +26,7 @@ from shrinklab.train import Recipe, fit, set_seed
 RECIPES = {
     "lenet": Recipe(epochs=40, batch_size=128, learning_rate=0.05, weight_decay=5e-4, ema_decay=0.999,
                     augment="shift"),
-    "resnet8": Recipe(epochs=140, batch_size=128, learning_rate=0.1, weight_decay=3e-4, ema_decay=0.999,
+    "resnet8": Recipe(epochs=64, batch_size=128, learning_rate=0.1, weight_decay=3e-4, ema_decay=0.999,
                       augment="crop_flip", bfloat16=True),
 }
 
