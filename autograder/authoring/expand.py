@@ -55,6 +55,8 @@ def _free(id, used):
 
 def _metadata(cell, id):
     metadata = {"tags": cell.options["tags"]} if "tags" in cell.options else {}
+    if "hide-input" in cell.options.get("tags", ()):
+        metadata["jupyter"] = {"source_hidden": True}  # what the tag is to a site, this is to JupyterLab
     if cell.kind in ("text", "code"):
         return metadata
     metadata["shrinklab"] = {"kind": cell.kind} | ({"name": cell.name} if cell.name else {})
@@ -73,6 +75,9 @@ def _metadata(cell, id):
 def check_source(cell, all_or_nothing):
     """The flat lines of a check inside `with check(...)`, and its score as the cell's last value."""
     option = ", all_or_nothing=True" if all_or_nothing or "all_or_nothing" in cell.options else ""
+    if any(part.kind for part in cell.parts):
+        calls = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
+        option += f", graded_on={sum(getattr(call.func, 'id', '') == 'expect' for call in calls)}"
     body = "\n".join(f"    {line}" if line.strip() else "" for line in _tight(cell.source).split("\n"))
     return f'with check("{cell.name}", points={cell.options["points"]}{option}) as earned:\n{body}\nearned.points'
 

@@ -144,16 +144,17 @@ class check:
     """Context manager around the expectations of one exercise; see the top of this module.
 
     points: what the check is worth, above 0; all_or_nothing: no partial credit (a faulty function to be mended
-    meets some expectations from the start). An error of the student's code inside the block ends the
-    block with a readable line, and what was not reached counts as failed: the number of expectations is read
-    from the block's source. After the block `.points` is the score and `.result` a CheckResult.
+    meets some expectations from the start); graded_on: how many expectations the grader's version has, hidden
+    ones included: where the block has fewer, it says so and promises no points. An error of the student's code
+    inside the block ends the block with a readable line, and what was not reached counts as failed: the number of
+    expectations is read from the block's source. After the block `.points` is the score and `.result` a CheckResult.
     """
 
-    def __init__(self, name, points, *, all_or_nothing=False):
+    def __init__(self, name, points, *, all_or_nothing=False, graded_on=0):
         number = isinstance(points, int | float) and not isinstance(points, bool)
         need(number and 0 < points < math.inf, f"points is {points!r}", "a check is worth more than 0 points",
              "write for example points=2")
-        self.name, self.max_points, self.all_or_nothing = name, points, all_or_nothing
+        self.name, self.max_points, self.all_or_nothing, self.graded_on = name, points, all_or_nothing, graded_on
         self.points, self.result, self.found, self.printed, self.session = 0.0, None, [], "", _current()
 
     def __enter__(self):
@@ -189,6 +190,8 @@ class check:
         if message:
             print(message)
         score = f"{right} of {total} right, {self.points:g} of {self.max_points:g} points"
+        if self.graded_on > total > 0:
+            score = f"{right} of {total} right here; {self.graded_on - total} more when it is graded"
         if not total:
             score = f"up to {self.max_points:g} points; what is right is told when it is graded"
         print(f"{self.name}: {score}{' (all or nothing)' if self.all_or_nothing else ''}")
@@ -210,7 +213,8 @@ class check:
         print(f"✗ {id}: {hint}")
         if problem.startswith("got None") and self.printed.strip():
             problem = "got None: the function prints its result; return it instead"
-        if self.reveal or problem.startswith("got None"):
+        plain = problem == "got False, expected True"  # says nothing that the hint does not
+        if problem.startswith("got None") or (self.reveal and not plain):
             print(f"    {problem}")
 
 

@@ -65,6 +65,24 @@ def test_a_wrong_one_earns_its_share_and_sees_value_and_hint(shell, capsys):
     assert "scores: 1 of 3 right, 0.67 of 2 points" in out
 
 
+def test_where_hidden_expectations_are_missing_no_points_are_promised(shell, capsys):
+    run(shell, 'answer_1 = "c"')
+    cell = """
+        with check("answer_1", points=1, all_or_nothing=True, graded_on=2) as earned:
+            expect(student("answer_1") in ["a", "b", "c"], hint="One letter.", id="form")
+        """
+    run(shell, cell)
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "answer_1: 1 of 1 right here; 1 more when it is graded (all or nothing)")
+    run(shell, textwrap.dedent(cell) + '    expect(student("answer_1"), "b", hint="No.", id="key")')
+    assert "1 of 2 right, 0 of 1 points" in capsys.readouterr().out
+
+
+def test_a_bare_false_adds_nothing_to_its_hint(shell, capsys):
+    run(shell, 'with check("form", points=1):\n    expect(False, hint="One letter.", id="form")')
+    assert "got False" not in capsys.readouterr().out
+
+
 def test_a_stub_is_not_written_and_earns_nothing(shell, capsys):
     assert answer(shell, 'raise NotImplementedError("write scores")') == 0.0
     assert "scores is not written yet" in capsys.readouterr().out
