@@ -187,11 +187,12 @@ def entropy(values, *, bits=8, bins=2048):
     if values.ndim > 1:
         ends = [entropy(row, bits=bits, bins=bins) for row in values]
         return tuple(torch.stack(end) for end in zip(*ends, strict=True))
-    levels = 2**bits if low >= 0 or high <= 0 else 2 ** (bits - 1)
-    peak = values.detach().abs().amax().item()
-    if peak == 0:
+    magnitudes = values.detach().abs()
+    magnitudes = magnitudes[magnitudes > 0]  # 0 is on the grid whatever the cut; after a ReLU it would outweigh all
+    if not len(magnitudes):
         return low, high
-    counts, edges = np.histogram(values.detach().abs().numpy(), bins=bins, range=(0, peak))
+    levels = 2**bits if low >= 0 or high <= 0 else 2 ** (bits - 1)
+    counts, edges = np.histogram(magnitudes.numpy(), bins=bins, range=(0, magnitudes.amax().item()))
     cuts = range(levels, bins + 1, max(1, levels // 16))
     cut = min(cuts, key=lambda cut: _divergence(counts, cut, levels), default=bins)
     top = float(edges[cut])

@@ -16,7 +16,6 @@ def normal(*shape, seed=0, spread=1.0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)) * spread
 
 
-
 @pytest.mark.parametrize("bits", BITS)
 @pytest.mark.parametrize("symmetric", [False, True])
 def test_fake_quantize_is_torchs_bit_for_bit(bits, symmetric):
@@ -172,6 +171,11 @@ def test_entropy_cuts_outliers_and_keeps_an_even_spread():
     low, high = affine.entropy(torch.cat([normal(50_000), torch.tensor([100.0])]))
     assert low == pytest.approx(normal(50_000).min())  # one end was short: it stays
     assert high < 20
+
+
+def test_entropy_does_not_count_the_zeros_that_a_relu_leaves():
+    x = normal(20_000).abs()
+    assert affine.entropy(torch.cat([x, torch.zeros(200_000)]))[1] == affine.entropy(x)[1]
 
 
 def test_entropy_cuts_about_where_onnx_runtime_does():

@@ -1,0 +1,83 @@
+"""Calibration: run some images and observe the range of each value that will be rounded to a grid."""
+
+import math
+from functools import partial
+
+import torch
+from torch import fx
+
+from shrinklab import affine
+from shrinklab.errors import need
+from shrinklab.quantize.graph import prepare, sites
+
+SAMPLE = 2**18  # values kept of each site: enough for every observer, whatever the number of images
+
+
+def calibrate(model, images, observer="min_max", *, bits=8, symmetric=False):
+    """The ranges that the model's values take: {name of the operation: (low, high)}.
+
+    images: float (N, ...) or a split; never test images, and some hundred are enough. observer: "min_max",
+    "percentile", "mse", "entropy", or a function of values (N,) -> (low, high). The model stays as it was.
+
+    >>> calibrate(torch.nn.Linear(2, 1), torch.tensor([[1.0, -3.0]]))
+    {'input_1': (tensor(-3.), tensor(1.))}
+    """
+    body = prepare(model)
+    values = record(body, sites(body), calibration_images(images))
+    watch = observer_named(observer, bits=bits, symmetric=symmetric)
+    return {name: watch(sample) for name, sample in values.items()}
+
+
+def record(body, places, images):
+    """A sample of the values at {name: node} -> {name: (n,)}: up to SAMPLE drawn by lot, and each batch's extremes."""
+    batches = images.split(100)
+    recorder = _Recorder(body, places, math.ceil(SAMPLE / len(batches)))
+    with torch.inference_mode():
+        for batch in batches:
+            try:
+                recorder.run(batch)
+            except RuntimeError as error:
+                raise ValueError(f"the calibration images have shape {tuple(images.shape)}; the model cannot take "
+                                 f"them: {error}; pass images of the shape that it was built for.") from error
+    return {name: torch.cat(parts) for name, parts in recorder.samples.items()}
+
+
+class _Recorder(fx.Interpreter):
+    def __init__(self, body, places, share):
+        super().__init__(body)
+        self.names, self.share, self.samples = {node: name for name, node in places.items()}, share, {}
+        self.generator = torch.Generator().manual_seed(0)
+
+    def run_node(self, n):
+        value = super().run_node(n)
+        # A size or another number that the graph computes with is no value to round.
+        if n in self.names and isinstance(value, torch.Tensor) and value.is_floating_point():
+            flat = value.flatten()
+            rows = torch.randint(len(flat), (self.share,), generator=self.generator)
+            kept = flat if len(flat) <= self.share else torch.cat([flat[rows], flat.aminmax().min[None],
+                                                                   flat.aminmax().max[None]])
+            self.samples.setdefault(self.names[n], []).append(kept.clone())
+        return value
+
+
+def observer_named(observer, *, bits, symmetric):
+    """The observer as a function values -> (low, high); a function is taken as it is."""
+    if callable(observer):
+        return observer
+    need(observer in affine.OBSERVERS, f"the observer is {observer!r}",
+         f"known ones are {', '.join(affine.OBSERVERS)}", "use one of them, or a function values -> (low, high)")
+    needs = {"mse": {"bits": bits, "symmetric": symmetric}, "entropy": {"bits": bits}}
+    return partial(affine.OBSERVERS[observer], **needs.get(observer, {}))
+
+
+def calibration_images(images):
+    """The images of a tensor or a split, checked."""
+    images = getattr(images, "images", images)
+    need(isinstance(images, torch.Tensor) and images.is_floating_point(),
+         f"the calibration images are a {type(images).__name__}", "calibration takes a float tensor or a split",
+         "pass data.train[:256]")
+    need(len(images) > 0, "the calibration set holds 0 images", "ranges are observed on at least one",
+         "pass data.train[:256]")
+    need(bool(images.isfinite().all()), "the calibration images hold NaN or inf", "images are finite numbers",
+         "normalise them again")
+    return images

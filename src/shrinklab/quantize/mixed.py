@@ -1,0 +1,86 @@
+"""Mixed precision: fewer bits where they hurt least, until the file fits a budget of bytes.
+
+Source: Dong et al., "HAWQ: Hessian AWare Quantization of Neural Networks with Mixed-Precision", 2019, for the idea
+that layers differ; here the harm is measured on the logits, layer by layer, without labels.
+"""
+
+import copy
+from dataclasses import replace
+
+import pandas as pd
+
+from shrinklab.affine import fake_quantize
+from shrinklab.errors import need
+from shrinklab.metrics import predict
+from shrinklab.quantize import graph
+from shrinklab.quantize.assemble import weight_grid
+from shrinklab.quantize.calibrate import calibration_images
+from shrinklab.quantize.file import quantized_bytes
+from shrinklab.quantize.model import Scheme, quantize_model, refuse_quantized
+
+BITS = 2, 3, 4, 5, 6, 8
+
+
+def bit_sensitivity(model, images, bits=BITS, scheme=None):
+    """Quantize the weights of one layer at a time: a DataFrame of layer, bits, weight_bytes and noise.
+
+    images: float (N, ...) or a split, without labels. noise: mean squared change of the logits, relative to their
+    mean square: 0 for a harmless layer, about 2 for logits that have nothing to do with the model's any more.
+    """
+    scheme = scheme or Scheme(weight_observer="mse")
+    refuse_quantized(model)
+    need(len(bits) > 0, "bits is empty", "a scan needs at least one bit width", "use (2, 4, 8)")
+    images, body = calibration_images(images), graph.prepare(model)
+    logits = predict(body, images)
+    rows = []
+    for name in graph.layer_nodes(body):
+        for width in bits:
+            changed = copy.deepcopy(body)
+            layer = changed.get_submodule(name)
+            grid = weight_grid(layer, replace(scheme, weight_bits=width))
+            layer.weight.data = fake_quantize(layer.weight.detach(), grid)
+            noise = (predict(changed, images) - logits).square().mean() / logits.square().mean()
+            rows.append({"layer": name, "bits": width, "weight_bytes": -(-layer.weight.numel() * width // 8),
+                         "noise": noise.item()})
+    return pd.DataFrame(rows)
+
+
+def mixed_precision(model, images, budget_bytes, scheme=None, *, bits=BITS):
+    """A quantized copy of the model whose file (`save_quantized`) has at most budget_bytes.
+
+    All layers start at the most bits; then, one after the other, the layer that loses least for each byte saved
+    takes the next lower width, until the file fits. images, scheme: as for `quantize_model`. Raises ValueError when
+    even the fewest bits do not fit.
+    """
+    scheme = scheme or Scheme(weight_observer="mse")
+    table = bit_sensitivity(model, images, bits, scheme)
+    ladders = {name: part.sort_values("bits", ascending=False).to_dict("records")
+               for name, part in table.groupby("layer", sort=False)}
+    # What every width stores alike (biases, grids, header) is the file at the most bits less its weights.
+    full = quantize_model(model, images, replace(scheme, weight_bits=max(bits)))
+    fixed = quantized_bytes(full) - sum(ladder[0]["weight_bytes"] for ladder in ladders.values())
+    steps = dict.fromkeys(ladders, 0)
+    while True:
+        while fixed + sum(ladders[name][step]["weight_bytes"] for name, step in steps.items()) > budget_bytes:
+            steps = _one_lower(ladders, steps, budget_bytes)
+        layers = {name: replace(scheme, weight_bits=ladders[name][step]["bits"]) for name, step in steps.items()}
+        small = quantize_model(model, images, scheme, layers=layers)
+        over = quantized_bytes(small) - budget_bytes
+        if over <= 0:
+            return small
+        fixed += over  # alignment can add a few bytes; then one more step is needed
+
+
+def _one_lower(ladders, steps, budget_bytes):
+    """The steps with one layer lower: from where a jump to any lower width costs the least noise a byte."""
+    jumps = []
+    for name, step in steps.items():
+        here = ladders[name][step]
+        for lower in range(step + 1, len(ladders[name])):
+            there = ladders[name][lower]
+            price = (there["noise"] - here["noise"]) / (here["weight_bytes"] - there["weight_bytes"])
+            jumps.append((price, name, lower))
+    need(jumps, f"budget_bytes is {budget_bytes}", "even the fewest bits in every layer give a larger file",
+         "raise the budget, allow fewer bits, or prune channels first")
+    _, name, lower = min(jumps)
+    return steps | {name: lower}
