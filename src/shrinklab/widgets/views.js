@@ -38,7 +38,7 @@ drawers.histogram = (data, spec, width) => {
     const pixels = bars.map(([left, right, count]) => [px(left) + 0.3, px(right) - 0.3, Math.min(count, high)]);
     chart.root.append(shape("path", { class: `sl-fill-${i + 1}`, d: barPath(pixels, py, inside.bottom) }));
   });
-  const inRange = (value) => value >= edges[0] && value <= edges[edges.length - 1];
+  const inRange = (value) => value > edges[0] && value < edges[edges.length - 1];
   for (const end of (cut ?? []).filter(inRange)) {
     chart.root.append(shape("line", { class: "sl-marker", x1: px(end), x2: px(end), y1: inside.top, y2: inside.bottom }));
   }
