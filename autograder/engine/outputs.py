@@ -1,5 +1,8 @@
 """Notebook outputs: what a student's process sent is checked, a check's score is written for nbgrader."""
 
+import itertools
+import textwrap
+
 MOST = 200
 TEXT = 80_000
 PICTURE = 2 * 2**20
@@ -45,9 +48,22 @@ def of_check(checked):
 
     checked: has `.text` and `.score`. Never a stderr stream or an error: nbgrader gives 0 for those.
     """
-    stream = [{"output_type": "stream", "name": "stdout", "text": text(checked.text)}] if checked.text else []
+    lines = wrapped(text(checked.text))
+    stream = [{"output_type": "stream", "name": "stdout", "text": lines}] if lines else []
     return [*stream, {"output_type": "execute_result", "execution_count": None, "metadata": {},
                       "data": {"text/plain": repr(checked.score)}}]
+
+
+def wrapped(lines):
+    """Text with its long lines broken: feedback pages show a line no further than their edge.
+
+    >>> print(wrapped("✗ sign: " + "ignore the sign " * 7))
+    ✗ sign: ignore the sign ignore the sign ignore the sign ignore the sign ignore the sign ignore
+        the sign ignore the sign
+    """
+    broken = [textwrap.wrap(line, 95, subsequent_indent="    ", break_on_hyphens=False) or [line]
+              if len(line) > 95 else [line] for line in lines.split("\n")]
+    return "\n".join(itertools.chain.from_iterable(broken))
 
 
 def text(value):

@@ -41,7 +41,7 @@ def grade(tiny, scores, seconds=60, **others):
 def texts(graded, name):
     found = [cell for cell in graded.notebook["cells"] if cell["metadata"].get("shrinklab", {}).get("name") == name
              and cell["metadata"]["shrinklab"]["kind"] == "check"]
-    return found[0]["outputs"][0]["text"], found[0]["outputs"][-1]["data"]["text/plain"]
+    return " ".join(found[0]["outputs"][0]["text"].split()), found[0]["outputs"][-1]["data"]["text/plain"]
 
 
 @pytest.mark.parametrize("warm", [True, False], ids=["forked", "alone"])
