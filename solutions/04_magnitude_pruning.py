@@ -13,8 +13,8 @@
 # You need some PyTorch: tensors, layers, and what a forward pass is.
 #
 # **Time:** about 60 minutes.
-# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then read only the four sections with a ⏱
-# below their heading, answer their guesses, move the first slider, and leave the exercises out.
+# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then read only the four sections marked
+# *Short path*, answer their guesses, move the first slider, and leave the exercises out.
 
 # %% setup=true key="setup"
 import ipywidgets
@@ -30,7 +30,15 @@ from shrinklab.data import load
 from shrinklab.exercise import check, expect, ref, student, student_call, use
 from shrinklab.files import file_bytes, gzip_bytes, sparse_bytes
 from shrinklab.masks import (
-    apply_masks, global_masks, keep_highest, layer_masks, n_m_masks, prunable, sensitivity, sparsity)
+    apply_masks,
+    global_masks,
+    keep_highest,
+    layer_masks,
+    n_m_masks,
+    prunable,
+    sensitivity,
+    sparsity,
+)
 from shrinklab.measure import Budget, count_macs, latency, measure, verdict
 from shrinklab.metrics import accuracy, predict
 from shrinklab.models import pretrained
@@ -43,12 +51,12 @@ from shrinklab.widgets import Guess, Placement, Practice, RecallCards, explore, 
 # At the end each section is strong, shaky or weak, with a link to what to read.
 # All strong? Go straight to the exercises.
 
-# %% play=true key="placement"
+# %% play=true key="placement" tags=["hide-input"]
 Placement("practice.yml")
 
 # %% [markdown] key="why"
 # ## How many weights can go?
-# ⏱
+# *Short path*
 #
 # Here is the network at work. Above each image stands what it says.
 
@@ -75,7 +83,8 @@ plt.show()
 # How much is there to remove? Let us count.
 
 # %% play=true key="weights"
-weights = {name: parameter.detach() for name, parameter in model.named_parameters() if name in prunable(model)}
+parameters = dict(model.named_parameters())
+weights = {name: parameters[name].detach() for name in prunable(model)}
 for name, weight in weights.items():
     print(f"{name:13} {str(tuple(weight.shape)):15} {weight.numel():7,} weights")
 print(f"together {sum(weight.numel() for weight in weights.values()):,}")
@@ -84,7 +93,7 @@ print(f"accuracy on {len(images):,} validation images: {accuracy(model, images):
 # %% [markdown] key="predict-half-text"
 # Commit to a guess before you go on. A wrong guess is worth more here than none: you will remember the answer.
 
-# %% play=true key="predict-half"
+# %% play=true key="predict-half" tags=["hide-input"]
 Guess("Delete the smaller half of all weights. How many per cent of the 1,000 images does LeNet still read right?",
       lambda: 100 * accuracy(apply_masks(model, global_masks(model, 0.5)), images), unit="%",
       explain="The small half carries next to nothing. The rest of the lesson finds out how far this goes, and why.")
@@ -128,7 +137,7 @@ for index in range(4):
 # With inputs of the same size, the harm is the weight's distance from zero: its **magnitude**.
 #
 # A rule that gives each weight a **score**, larger for more important, is called a **criterion**.
-# Magnitude is the oldest one and still hard to beat.
+# Magnitude is the simplest one and still hard to beat.
 # Han and others (2015) pruned LeNet-5 with it, trained on after each cut, and report 12 times fewer weights at no
 # loss of accuracy. You will see below how far it goes here, with no training afterwards.
 
@@ -141,7 +150,7 @@ for index in range(4):
 
 # %% exercise="magnitude_scores"
 def magnitude_scores(weight):
-    """Score each weight: the larger, the more it matters. weight: tensor of any shape -> tensor of that shape."""
+    """Score each weight: the larger, the more it matters. weight: any shape -> tensor of that shape."""
     ### BEGIN SOLUTION
     return weight.abs()
     ### END SOLUTION
@@ -150,22 +159,25 @@ def magnitude_scores(weight):
 # %% check="magnitude_scores" points=2
 scores = student("magnitude_scores", torch.tensor([1.0, 0.0]))
 expect(scores, [1.0, 0.0], id="direction",
-       hint="A larger weight gets a larger score, and a weight of 0 gets 0. A positive weight scores itself.")
+       hint="A larger weight gets a larger score, and a weight of 0 gets 0. A positive weight "
+            "scores itself.")
 expect(student("magnitude_scores", torch.tensor([-1.0, 1.0])), [1.0, 1.0], id="sign",
        hint="A weight of -1 matters as much as one of +1: drop the sign.")
 expect(student("magnitude_scores", torch.tensor([-3.0, 2.0])), [3.0, 2.0], id="size",
-       hint="The score is the distance from zero itself: no square, and nothing to divide by. Scores of different "
-            "layers will be compared with each other.")
+       hint="The score is the distance from zero itself: no square, and nothing to divide by. "
+            "Scores of different layers will be compared with each other.")
 expect(student("magnitude_scores", torch.zeros(2, 3)), [[0.0, 0.0, 0.0], [0.0, 0.0, 0.0]], id="shape",
-       hint="One score for each weight: 2 x 3 weights give 2 x 3 scores. Don't sum and don't flatten.")
+       hint="One score for each weight: 2 x 3 weights give 2 x 3 scores. Don't sum and don't "
+            "flatten.")
 call = student_call("magnitude_scores", torch.tensor([-3.0, 0.5]))
 expect(call.arguments[0], [-3.0, 0.5], id="unchanged",
-       hint="Your function changed the weights that it was given: this would damage the network. Make a new tensor; "
-            "methods that end in _ work in place.")
+       hint="Your function changed the weights that it was given: this would damage the "
+            "network. Make a new tensor; methods that end in _ work in place.")
 ### BEGIN HIDDEN TESTS
 kernel = torch.randn(3, 2, 5, 5, generator=torch.Generator().manual_seed(4))
 expect(student("magnitude_scores", kernel), kernel.where(kernel > 0, -kernel), id="fractions",
-       hint="Scores are exact and work for any weights, a convolution's with four dimensions and fractions too.")
+       hint="Scores are exact and work for any weights, a convolution's with four dimensions "
+            "and fractions too.")
 ### END HIDDEN TESTS
 
 # %% [markdown] key="score-quick"
@@ -188,9 +200,10 @@ print("with mask  ", tiny.where(keep, 0.0))
 # PyTorch has this built in. `l1_unstructured` takes a layer, the name of its weight and the share to remove.
 # **Unstructured** means: single weights, wherever they are.
 
-# %% play=true key="predict-pytorch"
+# %% play=true key="predict-pytorch" tags=["hide-input"]
 Guess("A linear layer has 100 inputs and 50 outputs. PyTorch removes 20 % of its weights. How many are not zero?",
-      4000, unit="weights", explain="100 x 50 = 5,000 weights, and 80 % of them stay.")
+      lambda: int(torch.nn.utils.prune.l1_unstructured(torch.nn.Linear(100, 50), "weight", amount=0.2)
+                  .weight.count_nonzero()), unit="weights", explain="100 x 50 = 5,000 weights, and 80 % of them stay.")
 
 # %% key="pytorch"
 layer = torch.nn.Linear(100, 50)
@@ -217,7 +230,7 @@ print("what the layer holds now:", [name for name, _ in layer.named_parameters()
 
 # %% exercise="prune_mask"
 def prune_mask(scores, amount):
-    """Mask that removes the share `amount` (0 to 1) of the lowest scores. Any shape -> bool tensor of that shape."""
+    """Mask that removes the share `amount` of the lowest scores. Any shape -> bool tensor of that shape."""
     ### BEGIN SOLUTION
     remove = round(amount * scores.numel())
     lowest = scores.flatten().argsort()[:remove]
@@ -230,29 +243,33 @@ def prune_mask(scores, amount):
 # %% check="prune_mask" points=4
 worked = torch.tensor([0.1, 0.4, 0.2, 0.3])
 expect(student("prune_mask", worked, 0.5), [False, True, False, True], id="keep",
-       hint="One True or False for each score, and True for the two highest, 0.4 and 0.3. The amount is a share of "
-            "the number of scores, not a value to compare scores with.")
+       hint="One True or False for each score, and True for the two highest, 0.4 and 0.3. The "
+            "amount is a share of the number of scores, not a value to compare scores with.")
 expect(student("prune_mask", worked, 0.5), [False, True, False, True], dtype="bool", id="bool",
-       hint="A mask is a bool tensor, as a comparison gives it. torch.ones(n, dtype=torch.bool) makes one, too.")
+       hint="A mask is a bool tensor, as a comparison gives it. torch.ones(n, "
+            "dtype=torch.bool) makes one, too.")
 rows = torch.tensor([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]])
 expect(student("prune_mask", rows, 0.5), [[False] * 4, [True] * 4], id="shape",
-       hint="All scores compete, not each row by itself, and the mask has the shape of the scores. Flatten, choose, "
-            "then reshape.")
+       hint="All scores compete, not each row by itself, and the mask has the shape of the "
+            "scores. Flatten, choose, then reshape.")
 uneven = torch.arange(100.0) ** 2
-removed = [(~student("prune_mask", uneven[:n], share)).sum() for share, n in ((0.29, 100), (0.55, 100), (0.5, 7))]
+removed = [(~student("prune_mask", uneven[:n], share)).sum()
+           for share, n in ((0.29, 100), (0.55, 100), (0.5, 7))]
 expect(removed, [29, 55, 4], id="count",
-       hint="Remove round(amount * number of scores). In floating point 0.29 * 100 is a little under 29 and "
-            "0.55 * 100 a little over 55: int() and ceil() miss by one.")
+       hint="Remove round(amount * number of scores). In floating point 0.29 * 100 is a "
+            "little under 29 and 0.55 * 100 a little over 55: int() and ceil() miss by one.")
 expect(student("prune_mask", torch.ones(6), 0.5).sum(), 3, id="ties",
-       hint="Six equal scores, and half must go: exactly three. Comparing with a cut takes all equal scores or none. "
-            "Take the places of the lowest scores instead: argsort or topk gives them.")
+       hint="Six equal scores, and half must go: exactly three. Comparing with a cut takes "
+            "all equal scores or none. Take the places of the lowest scores instead: argsort "
+            "or topk gives them.")
 expect(student("prune_mask", worked, 0.0), [True] * 4, id="nothing",
-       hint="With amount 0 nothing goes. Look out for [-0:], which is the whole list, and for a minimum of one.")
+       hint="With amount 0 nothing goes. Look out for [-0:], which is the whole list, and for "
+            "a minimum of one.")
 expect(student("prune_mask", worked, 1.0), [False] * 4, id="everything",
        hint="With amount 1 everything goes. Look out for [-0:], which is the whole list.")
 expect(student_call("prune_mask", rows, 0.5).arguments[0], rows, id="unchanged",
-       hint="Your function changed the scores. flatten() and view() may share memory with the tensor they come from: "
-            "write into a new tensor.")
+       hint="Your function changed the scores. flatten() and view() may share memory with the "
+            "tensor they come from: write into a new tensor.")
 ### BEGIN HIDDEN TESTS
 weight = pretrained("lenet").fc1.weight.detach()
 expect(student("prune_mask", weight.abs(), 0.83), keep_highest(l1(weight), 0.83), id="lenet",
@@ -260,7 +277,8 @@ expect(student("prune_mask", weight.abs(), 0.83), keep_highest(l1(weight), 0.83)
 coarse = torch.randint(0, 4, (4, 3, 5, 5), generator=torch.Generator().manual_seed(1)).float()
 mask = student("prune_mask", coarse, 0.6)
 expect([mask.sum(), coarse[mask].min() >= coarse[~mask].max()], [120, True], id="coarse",
-       hint="With many equal scores the number must stay exact, and no kept score may be lower than a removed one.")
+       hint="With many equal scores the number must stay exact, and no kept score may be "
+            "lower than a removed one.")
 ### END HIDDEN TESTS
 
 # %% [markdown] key="mask-quick"
@@ -279,11 +297,9 @@ score = use("magnitude_scores", otherwise=l1)
 amount = ipywidgets.FloatSlider(value=0.5, min=0, max=0.95, step=0.05, description="amount")
 result = ipywidgets.Label()
 
-
 def show(change=None):
     pruned = apply_masks(model, global_masks(model, amount.value, score))
-    result.value = f"{sparsity(pruned):.0%} of the weights are zero, {accuracy(pruned, images):.1%} of the images right"
-
+    result.value = f"{sparsity(pruned):.0%} zero, {accuracy(pruned, images):.1%} of the images right"
 
 amount.observe(show, "value")
 show()
@@ -296,11 +312,9 @@ ipywidgets.VBox([amount, result])
 # %% play=true key="own-mask"
 keep_best = use("prune_mask", otherwise=keep_highest)
 
-
 def each_layer(amount):
     masks = {name: keep_best(score(weight), amount) for name, weight in weights.items()}
-    return {"accuracy": accuracy(apply_masks(model, masks), images)}
-
+    return f"{accuracy(apply_masks(model, masks), images):.1%} of the images right"
 
 explore(each_layer, amount=(0.0, 0.95, 0.05))
 
@@ -320,7 +334,7 @@ print("per layer:", keep_highest(first, 0.5).int().tolist(), keep_highest(second
 both = keep_highest(torch.cat([first, second]), 0.5).int()
 print("global:   ", both[:4].tolist(), both[4:].tolist())
 
-# %% play=true key="predict-scope"
+# %% play=true key="predict-scope" tags=["hide-input"]
 Guess("LeNet loses half of its weights. Which way keeps more accuracy?",
       lambda: "one cut for all" if (
           accuracy(apply_masks(model, global_masks(model, 0.5)), images)
@@ -366,7 +380,7 @@ print(f"80 % removed: global {at_eighty['global']:.1%}, per layer {at_eighty['pe
 # A **sensitivity scan** prunes one layer at a time and leaves the others whole.
 # What accuracy is left says how much this layer minds.
 
-# %% play=true key="predict-scan"
+# %% play=true key="predict-scan" tags=["hide-input"]
 Guess("Remove 90 % of one layer, and nothing elsewhere. Which layer hurts most?",
       lambda: min(weights, key=lambda name: accuracy(
           apply_masks(model, layer_masks(model, {name: 0.9})), images)),
@@ -376,7 +390,8 @@ Guess("Remove 90 % of one layer, and nothing elsewhere. Which layer hurts most?"
 scan = sensitivity(model, images, [0.0, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95])
 figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 plot.lines(ax, scan, "amount", "accuracy", by="layer")
-ax.set(title="Sensitivity: one layer pruned, the others whole", xlabel="share of this layer's weights removed (%)")
+ax.set(title="Sensitivity: one layer pruned, the others whole",
+       xlabel="share of this layer's weights removed (%)")
 plt.show()
 
 # %% play=true key="scan-reading"
@@ -386,7 +401,8 @@ for name, value in at_ninety.items():
     print(f"{name:13} holds {share:5.1%} of the weights; without 90 % of it: {value:.1%} right")
 
 # %% [markdown] key="scan-after"
-# The layers that mind most hold few of the weights, and those with most of the weights mind least.
+# The two convolutions mind most, and together they hold less than a twentieth of the weights.
+# The linear layers hold nearly all of the weights and hardly mind.
 # That is why so much can go, and why one share for every layer is a poor plan.
 
 # %% [markdown] key="debug-text"
@@ -400,7 +416,7 @@ for name, value in at_ninety.items():
 
 # %% debug="prune_one_layer"
 def prune_one_layer(weights, name, amount):
-    """New weights, with the smallest share `amount` of the layer `name` set to 0. weights: {name: tensor}."""
+    """New weights, the smallest share `amount` of layer `name` set to 0. weights: {name: tensor}."""
     ### BEGIN FAULTY
     # pruned = dict(weights)
     ### END FAULTY
@@ -421,16 +437,19 @@ expect(sorted(call.value), ["a", "b"], id="all-layers",
 expect(call.value["b"], [[5.0, 6.0]], id="others",
        hint="Only the layer `name` is pruned; b must come back as it was.")
 expect(call.value["a"], [4.0, 0.0, -3.0, 0.0], id="pruned",
-       hint="In a, the two weights nearest to zero become 0 in the tensors that you return: -1 and 2.")
+       hint="In a, the two weights nearest to zero become 0 in the tensors that you return: "
+            "-1 and 2.")
 expect(call.arguments[0]["a"], [4.0, -1.0, -3.0, 2.0], id="unchanged",
-       hint="The weights given have changed. A dict is a list of names for tensors: copying the dict copies the "
-            "names, not the tensors. Copy the tensor that you write into, before you write.")
+       hint="The weights given have changed. A dict is a list of names for tensors: copying "
+            "the dict copies the names, not the tensors. Copy the tensor that you write into, "
+            "before you write.")
 expect(student("prune_one_layer", layers, "b", 0.5)["b"], [[0.0, 6.0]], id="shape",
        hint="The pruned layer keeps its shape: b is 1 x 2.")
 ### BEGIN HIDDEN TESTS
 long = {"c": torch.arange(1.0, 101.0)}
 expect((student("prune_one_layer", long, "c", 0.29)["c"] == 0).sum(), 29, id="count",
-       hint="round(amount * number of weights) go; int() removes one too few when 0.29 * 100 is a little under 29.")
+       hint="round(amount * number of weights) go; int() removes one too few when 0.29 * 100 "
+            "is a little under 29.")
 ### END HIDDEN TESTS
 
 # %% [markdown] key="pitfall-scan-text"
@@ -444,32 +463,32 @@ def scan_layers(forget_to_restore):
     for name in prunable(model):
         honest = apply_masks(model, layer_masks(model, {name: 0.8}))
         current = apply_masks(current if forget_to_restore else model, layer_masks(model, {name: 0.8}))
-        rows[name] = {"honest": f"{accuracy(honest, images):.1%}", "this scan": f"{accuracy(current, images):.1%}"}
+        rows[name] = {"honest": f"{accuracy(honest, images):.1%}",
+                      "this scan": f"{accuracy(current, images):.1%}"}
     return pd.DataFrame(rows).T
-
 
 explore(scan_layers, forget_to_restore=False)
 
 # %% [markdown] key="cliff"
 # ## The cliff
-# ⏱
+# *Short path*
 #
 # Back to the global cut. Up to some amount accuracy hardly moves. Then every step costs more than the last one.
 # Pruning beyond that point is called **over-pruning**. It is tempting, because the flat part looks as if it would
 # go on for ever.
 #
 # The switch below turns that mistake on: it takes the slope between 30 and 60 % and draws it on.
-# Move the slider and compare the guess with the measurement.
+# Start at 60 %, go up step by step, and compare the guess with the measurement.
 
 # %% play=true key="pitfall-cliff"
 def over_prune(amount, trust_the_flat_part):
-    at = {share: accuracy(apply_masks(model, global_masks(model, share)), images) for share in (0.3, 0.6, amount)}
+    at = {share: accuracy(apply_masks(model, global_masks(model, share)), images)
+          for share in (0.3, 0.6, amount)}
     figures = {"measured": f"{at[amount]:.1%}"}
     if trust_the_flat_part:
         slope = (at[0.6] - at[0.3]) / 0.3
         figures["expected from the flat part"] = f"{at[0.6] + slope * (amount - 0.6):.1%}"
     return figures
-
 
 explore(over_prune, amount=(0.6, 0.95, 0.05), trust_the_flat_part=True)
 
@@ -504,7 +523,7 @@ explore(over_prune, amount=(0.6, 0.95, 0.05), trust_the_flat_part=True)
 
 # %% exercise="two_of_four_mask"
 def two_of_four_mask(weight):
-    """Mask with two True in each four neighbours of a row. weight: (outputs, inputs) -> bool (outputs, inputs)."""
+    """Mask with two True in each four neighbours of a row. weight: (outputs, inputs) -> bool, same shape."""
     ### BEGIN SOLUTION
     groups = weight.abs().reshape(-1, 4)
     best = groups.topk(2, dim=1).indices
@@ -515,27 +534,32 @@ def two_of_four_mask(weight):
 
 
 # %% check="two_of_four_mask" points=3
-expect(student("two_of_four_mask", torch.tensor([[0.1, 0.4, 0.2, 0.3]])), [[False, True, False, True]], id="two-stay",
+row = torch.tensor([[0.1, 0.4, 0.2, 0.3]])
+expect(student("two_of_four_mask", row), [[False, True, False, True]], id="two-stay",
        hint="True for the two largest of the four, 0.4 and 0.3, and False for the other two.")
-expect(student("two_of_four_mask", torch.tensor([[0.1, -0.4, 0.2, -0.3]])), [[False, True, False, True]], id="sign",
+signed = torch.tensor([[0.1, -0.4, 0.2, -0.3]])
+expect(student("two_of_four_mask", signed), [[False, True, False, True]], id="sign",
        hint="-0.4 and -0.3 are farthest from zero: compare without the sign.")
-expect(student("two_of_four_mask", torch.tensor([[0.1, 0.4, 0.2, 0.3]])), [[False, True, False, True]], dtype="bool",
-       id="bool", hint="A mask is a bool tensor, as a comparison gives it.")
+expect(student("two_of_four_mask", row), [[False, True, False, True]], dtype="bool", id="bool",
+       hint="A mask is a bool tensor, as a comparison gives it.")
 pairs = torch.tensor([[2.0, 1.0, 0.0, 0.0, 2.0, 1.0, 0.0, 0.0]])
 expect(student("two_of_four_mask", pairs), [[True, True, False, False] * 2], id="shape",
-       hint="The mask has the shape of the weight, (outputs, inputs): undo the grouping before you return.")
+       hint="The mask has the shape of the weight, (outputs, inputs): undo the grouping "
+            "before you return.")
 falling = torch.tensor([[8.0, 7.0, 6.0, 5.0, 4.0, 3.0, 2.0, 1.0]])
 expect(student("two_of_four_mask", falling), [[True, True, False, False] * 2], id="groups",
-       hint="Each group of four neighbours keeps two of its own: 8 and 7 of the first, 4 and 3 of the second. It is "
-            "not the better half of the row, and neighbours stand side by side.")
+       hint="Each group of four neighbours keeps two of its own: 8 and 7 of the first, 4 and "
+            "3 of the second. It is not the better half of the row, and neighbours stand side "
+            "by side.")
 square = torch.arange(1.0, 17.0).reshape(4, 4)
 expect(student("two_of_four_mask", square), [[False, False, True, True]] * 4, id="rows",
        hint="Groups run along a row, over the inputs of one output: the last dimension.")
 expect(student("two_of_four_mask", torch.ones(1, 8)).reshape(2, 4).sum(1), [2, 2], id="ties",
-       hint="Four equal weights: still exactly two stay. Comparing with a cut keeps all of them or none; take places "
-            "with topk or argsort.")
+       hint="Four equal weights: still exactly two stay. Comparing with a cut keeps all of "
+            "them or none; take places with topk or argsort.")
 expect(student_call("two_of_four_mask", -square).arguments[0], -square, id="unchanged",
-       hint="Your function changed the weights. Work on a copy, and without methods that end in _.")
+       hint="Your function changed the weights. Work on a copy, and without methods that end "
+            "in _.")
 ### BEGIN HIDDEN TESTS
 wide = torch.randn(7, 24, generator=torch.Generator().manual_seed(2))
 layer = torch.nn.Linear(24, 7)
@@ -551,7 +575,9 @@ expect(student("two_of_four_mask", wide), n_m_masks(layer)["weight"], id="any-si
 # %% play=true key="two-four-use"
 own_pattern = use("two_of_four_mask", otherwise=None)
 linear = ["fc1.weight", "fc2.weight", "fc3.weight"]
-masks = {name: own_pattern(weights[name]) for name in linear} if own_pattern else n_m_masks(model, names=linear)
+masks = n_m_masks(model, names=linear)
+if own_pattern:
+    masks = {name: own_pattern(weights[name]) for name in linear}
 free = layer_masks(model, dict.fromkeys(linear, 0.5))
 print(f"whole network:                         {accuracy(model, images):.1%}")
 print(f"2:4 in the linear layers:              {accuracy(apply_masks(model, masks), images):.1%}")
@@ -559,11 +585,11 @@ print(f"half of each linear layer, no pattern: {accuracy(apply_masks(model, free
 
 # %% [markdown] key="cost"
 # ## What a mask costs and saves
-# ⏱
+# *Short path*
 #
 # Most of LeNet's weights can be zero. Time to ask what that buys.
 
-# %% play=true key="predict-file"
+# %% play=true key="predict-file" tags=["hide-input"]
 Guess("80 % of the weights are zero. You save the network the usual way. How large is the file?",
       lambda: "as large as before" if file_bytes(apply_masks(model, global_masks(model, 0.8))) == file_bytes(model)
       else "smaller", choices=["a fifth", "smaller, but more than a fifth", "as large as before"],
@@ -574,9 +600,8 @@ pruned = apply_masks(model, global_masks(model, 0.8))
 sizes = pd.DataFrame({"whole": [file_bytes(model), gzip_bytes(model), sparse_bytes(model)],
                       "80 % zero": [file_bytes(pruned), gzip_bytes(pruned), sparse_bytes(pruned)]},
                      index=["dense file", "dense file, gzip", "sparse file"])
-sizes["times smaller"] = (sizes["whole"] / sizes["80 % zero"]).round(2)
-sizes.style.format("{:,.0f}", subset=["whole", "80 % zero"]).format("{:.2f}", subset="times smaller").set_caption(
-    "Bytes of real files")
+sizes["times smaller"] = sizes["whole"] / sizes["80 % zero"]
+sizes.style.format({"whole": "{:,} bytes", "80 % zero": "{:,} bytes", "times smaller": "{:.2f}"})
 
 # %% [markdown] key="cost-files-after"
 # - The **dense file** stores every entry of every tensor. It does not change by a byte.
@@ -606,15 +631,18 @@ def packed_bytes(weight):
 # %% check="packed_bytes" points=2
 zeros = torch.zeros(16)
 expect(student("packed_bytes", zeros), 2, id="bits",
-       hint="16 zeros: no value is stored, and 16 bits are 2 bytes. Each entry has its bit, zero or not.")
+       hint="16 zeros: no value is stored, and 16 bits are 2 bytes. Each entry has its bit, "
+            "zero or not.")
 three = torch.cat([torch.tensor([0.5, 0.5, 4.0]), torch.zeros(13)])
 expect(student("packed_bytes", three), 14, id="values",
-       hint="3 nonzero values of 4 bytes, and 2 bytes of places. Count the values; their size does not matter.")
+       hint="3 nonzero values of 4 bytes, and 2 bytes of places. Count the values; their size "
+            "does not matter.")
 expect(student("packed_bytes", -three), 14, id="negative",
        hint="A negative weight is not zero either.")
 tiny_values = three * 1e-6
 expect(student("packed_bytes", tiny_values), 14, id="small-values",
-       hint="A weight of 0.000001 is not zero: it needs its 4 bytes. Only exact zeros are left out.")
+       hint="A weight of 0.000001 is not zero: it needs its 4 bytes. Only exact zeros are "
+            "left out.")
 expect(student("packed_bytes", torch.zeros(20)), 3, id="round-up",
        hint="20 bits need 3 whole bytes: 2 are too few, and half a byte does not exist.")
 expect(student("packed_bytes", torch.zeros(4, 2, 3, 3)), 9, id="dimensions",
@@ -637,19 +665,16 @@ expect(student("packed_bytes", layer), 4 * (layer != 0).sum() + 6000, id="lenet"
 # file. What is left over is the file's header: names and shapes.
 
 # %% play=true key="packed-use"
-def file_of_one(weight):
+def sparse_file_of_one(weight):
     empty = sparse_bytes(torch.nn.ParameterList([torch.zeros(0)]))  # nothing but the header
     return sparse_bytes(torch.nn.ParameterList([weight])) - empty
 
-
-bytes_of = use("packed_bytes", otherwise=file_of_one)
-
+bytes_of = use("packed_bytes", otherwise=sparse_file_of_one)
 
 def compare(amount):
     pruned = apply_masks(model, global_masks(model, amount))
     mine = sum(min(bytes_of(tensor), tensor.nbytes) for tensor in pruned.state_dict().values())
     return {"computed": f"{mine:,} bytes", "real file": f"{sparse_bytes(pruned):,} bytes"}
-
 
 explore(compare, amount=(0.0, 0.95, 0.05))
 
@@ -662,7 +687,8 @@ pruned_time = latency(lambda: pruned(data.example), repeats=200)
 print(f"whole:     {whole_time.p50_ms:.3f} ms (median), {whole_time.p95_ms:.3f} ms (95th percentile)")
 print(f"80 % zero: {pruned_time.p50_ms:.3f} ms (median), {pruned_time.p95_ms:.3f} ms (95th percentile)")
 print(f"the pruned network takes {pruned_time.p50_ms / whole_time.p50_ms:.2f} times as long")
-print(f"multiplications an image: {count_macs(model, data.example):,} and {count_macs(pruned, data.example):,}")
+print("multiplications an image:", f"{count_macs(model, data.example):,} whole,",
+      f"{count_macs(pruned, data.example):,} pruned")
 
 # %% [markdown] key="latency-why"
 # Both networks take about the same time. Why?
@@ -694,9 +720,12 @@ for name, one in (("random", matrix), ("90 % zero", matrix.where(torch.rand(512,
 # MNIST is easy, and LeNet has weights to spare. ResNet8 has a few more weights and a much harder task:
 # telling ten kinds of things apart on small colour photos, CIFAR-10. How far does magnitude pruning go there?
 
-# %% play=true key="predict-resnet"
+# %% play=true key="load-resnet"
 photos = load("cifar10").validation[:500]
 resnet = pretrained("resnet8")
+print(f"accuracy on {len(photos)} validation photos: {accuracy(resnet, photos):.1%}")
+
+# %% play=true key="predict-resnet" tags=["hide-input"]
 Guess("ResNet8 loses half of its weights, one cut for all. How many points of accuracy does that cost?",
       lambda: 100 * (accuracy(resnet, photos)
                      - accuracy(apply_masks(resnet, global_masks(resnet, 0.5)), photos)), unit="points",
@@ -774,7 +803,7 @@ print("\nwith the dense file instead:", verdict(before, after).rating)
 #
 # From easy to hard, with hints and full solutions. At the end you see which sections to read again.
 
-# %% play=true key="practice"
+# %% play=true key="practice" tags=["hide-input"]
 Practice("practice.yml")
 
 # %% [markdown] key="cards-text"
@@ -782,14 +811,14 @@ Practice("practice.yml")
 #
 # Say the answer aloud before you turn a card. Cards that you know come back later, others sooner.
 
-# %% play=true key="cards"
+# %% play=true key="cards" tags=["hide-input"]
 RecallCards("practice.yml")
 
 # %% [markdown] key="quiz"
 # ## Graded quiz
 #
-# Four questions. Write each answer into its cell. The checks here see only the form of your answer; `make check`
-# and your instructor compare it with the key.
+# Four questions. Write each answer into its cell. The checks here see only whether your answer can be read;
+# `make check` and your instructor compare it with the key.
 #
 # **Question 1.** A colleague prunes 70 % of a network with `l1_unstructured`, calls `prune.remove`, and saves the
 # `state_dict`. "The download is now 70 % smaller." What is true?
@@ -807,8 +836,8 @@ expect(str(student("answer_1")).strip().lower() in ["a", "b", "c", "d"], id="for
        hint="Write one letter in quotes.")
 ### BEGIN HIDDEN TESTS
 expect(student("answer_1"), "b", id="key",
-       hint="prune.remove makes the mask permanent: one plain tensor, with zeros in it, of the old shape. Read again "
-            "what the dense file stores.")
+       hint="prune.remove makes the mask permanent: one plain tensor, with zeros in it, of "
+            "the old shape. Read again what the dense file stores.")
 ### END HIDDEN TESTS
 
 # %% [markdown] key="quiz-2"
@@ -835,8 +864,8 @@ expect(str(student("answer_2")).strip().lower() in ["a", "b", "c", "d"], id="for
        hint="Write one letter in quotes.")
 ### BEGIN HIDDEN TESTS
 expect(student("answer_2"), "d", id="key",
-       hint="Work out how many weights each plan removes, and what the scan says about that layer. The stem is small "
-            "and minds most.")
+       hint="Work out how many weights each plan removes, and what the scan says about that "
+            "layer. The stem is small and minds most.")
 ### END HIDDEN TESTS
 
 # %% [markdown] key="quiz-3"
@@ -927,12 +956,13 @@ print(f"yours:      {sparsity(mine):.1%} removed, {accuracy(mine, data.validatio
 
 # %% [markdown] key="key-result-text"
 # ## Key result
-# ⏱
+# *Short path*
 
 # %% play=true key="key-result"
 points_lost = 100 * (before.accuracy - after.accuracy)
-display(Markdown(f"**LeNet can lose {chosen:.0%} of its weights, with no training, for {points_lost:.1f} points of "
-                 "test accuracy; but its file gets smaller only when the zeros are packed, and it gets no faster.**"))
+display(Markdown(
+    f"**LeNet can lose {chosen:.0%} of its weights, with no training, for {points_lost:.1f} points of test "
+    "accuracy; but its file gets smaller only when the zeros are packed, and it gets no faster.**"))
 
 # %% [markdown] key="sources"
 # Sources: S. Han, J. Pool, J. Tran, W. Dally, *Learning both Weights and Connections for Efficient Neural Networks*,
