@@ -1,0 +1,146 @@
+"""Mend a network for quantization without training: cross-layer equalization and bias correction.
+
+Source: Nagel et al., "Data-Free Quantization Through Weight Equalization and Bias Correction", 2019.
+"""
+
+import copy
+
+import torch
+from torch import fx, nn
+from torch.nn import functional as F
+
+from shrinklab.errors import need
+from shrinklab.metrics import predict
+from shrinklab.quantize import graph
+from shrinklab.quantize.calibrate import calibration_images
+from shrinklab.quantize.model import QuantizedModel, refuse_quantized
+
+FLATTENS = {nn.Flatten, torch.flatten, "flatten"}
+# What lets a channel's positive factor through: f(s x) = s f(x). ReLU6 does not.
+SCALABLE = (graph.RELUS - graph.UP_TO_SIX) | FLATTENS | {
+    nn.MaxPool1d, nn.MaxPool2d, nn.AvgPool1d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d,
+    F.max_pool2d, torch.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d}
+
+
+def equalize(model, rounds=20):
+    """A copy of the model, batch norm folded, whose neighbouring layers share their weight ranges; same outputs.
+
+    Channel i between two layers may be made s times smaller if the next layer's weights for it are made s times
+    larger. With s = sqrt(range before / range after) both get the same range, so that one grid for a whole weight
+    tensor wastes no steps on a single large channel. Pairs are layers with nothing between them but ReLU and
+    pooling; sums and ReLU6 stop it. rounds: how often all pairs are gone through.
+    """
+    need(isinstance(rounds, int) and rounds >= 1, f"rounds is {rounds!r}", "all pairs are gone through at least once",
+         "use 20")
+    refuse_quantized(model)
+    body = graph.prepare(model)
+    equal = graph.fold_batch_norm(model)
+    for _ in range(rounds):
+        for first, second in pairs(body):
+            _share(equal.get_submodule(first), equal.get_submodule(second))
+    return equal
+
+
+def pairs(body):
+    """(layer, next layer) names of a prepared graph between which a channel can be scaled."""
+    nodes, found = graph.layer_nodes(body), []
+    for name, node in nodes.items():
+        node, flat = _skip(node, body)
+        if node in nodes.values() and _fits(body.get_submodule(name), body.get_submodule(node.target), flat):
+            found.append((name, node.target))
+    return found
+
+
+def correct_bias(quantized, model, images):
+    """A copy of the quantized model whose layers give the same mean output, channel by channel, as the float model.
+
+    Rounding the weights shifts a layer's mean output; the bias takes the shift back. Layer after layer, so that
+    each is corrected for what the earlier ones still change. images: float (N, ...) or a split, without labels.
+    """
+    need(isinstance(quantized, QuantizedModel), f"quantized is a {type(quantized).__name__}",
+         "bias correction mends a QuantizedModel", "make one with quantize_model")
+    refuse_quantized(model)
+    images, body, mended = calibration_images(images), graph.prepare(model), copy.deepcopy(quantized)
+    layers = mended.layers
+    nodes = graph.layer_nodes(body)
+    need(list(nodes) == list(layers), f"the float model has the layers {', '.join(nodes)}",
+         f"the quantized one has {', '.join(layers)}", "pass the model that was quantized")
+    for name, layer in layers.items():
+        wanted = predict(upto(body, name), images)
+        plain = copy.deepcopy(layer)
+        plain.output_grid = plain.clip = None
+        got = predict(plain, predict(upto(mended.body, name, inputs=True), images))
+        # Channels are dimension 1 of a convolution's result, the last one of a linear layer's.
+        axis = 1 if layer.kind is not nn.Linear else wanted.ndim - 1
+        shift = (wanted - got).double().mean([d for d in range(wanted.ndim) if d != axis]).float()
+        bias = layer.real_bias()
+        layer.set_bias(shift if bias is None else bias + shift)
+    return mended
+
+
+def upto(body, layer, inputs=False):
+    """The part of a graph that computes one layer's output, before its ReLU, or its inputs; weights are shared."""
+    part, copies = fx.Graph(), {}
+    for node in body.graph.nodes:
+        if node.op == "call_module" and node.target == layer and inputs:
+            part.output(copies[node.args[0]])
+            break
+        copies[node] = part.node_copy(node, copies.__getitem__)
+        if node.op == "call_module" and node.target == layer:
+            part.output(copies[node])
+            break
+    return fx.GraphModule(body, part)
+
+
+def _skip(node, body):
+    """The first user of a node's value that does not just let factors through, and whether a flatten was passed."""
+    flat = False
+    while len(node.users) == 1:
+        node = next(iter(node.users))
+        if graph.kind(node, body) not in SCALABLE:
+            return node, flat
+        flat = flat or graph.kind(node, body) in FLATTENS
+    return None, flat
+
+
+def _fits(first, second, flat):
+    """Whether each output channel of first feeds input channels of second of its own."""
+    channels = first.weight.shape[0]
+    if isinstance(second, nn.Linear):  # flattened channels are blocks of a linear layer's inputs
+        return second.in_features % channels == 0 if flat else type(first) is nn.Linear
+    return second.groups == 1 or second.groups == channels == second.weight.shape[0]
+
+
+def _share(first, second):
+    """Scale one pair of layers, in place."""
+    channels = first.weight.shape[0]
+    rows = first.weight.data.flatten(1)
+    columns = _by_input_channel(second, channels)
+    before, after = rows.abs().amax(1), columns.abs().amax(1)
+    factor = (before / after).sqrt()
+    # A channel that one side does not use at all has no range to share.
+    factor = torch.where((before > 0) & (after > 0) & factor.isfinite() & (factor > 0), factor, 1.0)
+    rows /= factor[:, None]
+    if first.bias is not None:
+        first.bias.data /= factor
+    columns *= factor[:, None]
+    _set_by_input_channel(second, columns)
+
+
+def _by_input_channel(layer, channels):
+    """A layer's weight as rows (channels, N), one for each input channel."""
+    weight = layer.weight.data
+    if isinstance(layer, nn.Linear):
+        return weight.reshape(len(weight), channels, -1).transpose(0, 1).flatten(1).clone()
+    return (weight if layer.groups > 1 else weight.transpose(0, 1)).flatten(1).clone()
+
+
+def _set_by_input_channel(layer, rows):
+    weight = layer.weight.data
+    if isinstance(layer, nn.Linear):
+        values = rows.reshape(len(rows), len(weight), -1).transpose(0, 1)
+    elif layer.groups > 1:
+        values = rows
+    else:
+        values = rows.reshape(len(rows), len(weight), *weight.shape[2:]).transpose(0, 1)
+    weight.copy_(values.reshape(weight.shape))
