@@ -7,7 +7,7 @@ from torch import nn
 from shrinklab.metrics import predict
 from shrinklab.models import LeNet, ResNet8
 from shrinklab.quantize import Scheme, correct_bias, equalize, quantize_model
-from shrinklab.quantize.equalize import pairs
+from shrinklab.quantize.equalization import pairs
 from shrinklab.quantize.graph import prepare
 
 

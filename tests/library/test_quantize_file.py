@@ -18,6 +18,7 @@ from shrinklab.quantize import (
     save_quantized,
 )
 from shrinklab.quantize.file import pack, unpack
+from shrinklab.quantize.mixed import _least_noise
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +117,24 @@ def test_mixed_precision_keeps_the_budget_and_beats_even_bits(lenet, digits):
     expected = lenet(digits)
     noise = {name: (model(digits) - expected).square().mean() for name, model in (("even", even), ("mixed", mixed))}
     assert noise["mixed"] < noise["even"]
+
+
+def test_the_choice_of_bits_is_the_best_of_all():
+    from itertools import product
+
+    import pandas as pd
+
+    generator = torch.Generator().manual_seed(0)
+    rows = [{"layer": name, "bits": bits, "weight_bytes": size * bits // 8,
+             "noise": torch.rand(1, generator=generator).item() / bits}
+            for name, size in (("a", 100), ("b", 400), ("c", 70)) for bits in (2, 4, 8)]
+    table = pd.DataFrame(rows)
+    for room in (150, 250, 400, 1000):
+        fits = [choice for choice in product(*(table[table.layer == name].itertuples() for name in "abc"))
+                if sum(row.weight_bytes for row in choice) <= room]
+        best = min(fits, key=lambda choice: sum(row.noise for row in choice))
+        assert _least_noise(table, room) == {row.layer: row.bits for row in best}
+    assert _least_noise(table, 100) == {}
 
 
 def test_a_large_budget_leaves_eight_bits_and_a_tiny_one_is_refused(lenet, digits):

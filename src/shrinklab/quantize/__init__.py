@@ -1,11 +1,12 @@
 """Quantizing whole networks: from float weights to integers that a file holds and integer kernels run."""
 
-from shrinklab.quantize.calibrate import calibrate
-from shrinklab.quantize.equalize import correct_bias, equalize
+from shrinklab.quantize.calibration import calibrate
+from shrinklab.quantize.equalization import correct_bias, equalize
 from shrinklab.quantize.file import load_quantized, quantized_bytes, save_quantized
 from shrinklab.quantize.graph import fold_batch_norm
 from shrinklab.quantize.mixed import bit_sensitivity, mixed_precision
 from shrinklab.quantize.model import QuantizedModel, Scheme, quantize_model
+from shrinklab.quantize.training import qat
 
 __all__ = ["QuantizedModel", "Scheme", "bit_sensitivity", "calibrate", "correct_bias", "equalize", "fold_batch_norm",
-           "load_quantized", "mixed_precision", "quantize_model", "quantized_bytes", "save_quantized"]
+           "load_quantized", "mixed_precision", "qat", "quantize_model", "quantized_bytes", "save_quantized"]

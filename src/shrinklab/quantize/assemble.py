@@ -4,7 +4,7 @@ import torch
 
 from shrinklab.affine import choose_qparams
 from shrinklab.quantize import graph
-from shrinklab.quantize.calibrate import observer_named
+from shrinklab.quantize.calibration import observer_named
 from shrinklab.quantize.layers import QuantizedLayer, Quantizer
 
 

@@ -14,7 +14,7 @@ from shrinklab.errors import need
 from shrinklab.metrics import predict
 from shrinklab.quantize import graph
 from shrinklab.quantize.assemble import weight_grid
-from shrinklab.quantize.calibrate import calibration_images
+from shrinklab.quantize.calibration import calibration_images
 from shrinklab.quantize.file import quantized_bytes
 from shrinklab.quantize.model import Scheme, quantize_model, refuse_quantized
 
@@ -48,39 +48,39 @@ def bit_sensitivity(model, images, bits=BITS, scheme=None):
 def mixed_precision(model, images, budget_bytes, scheme=None, *, bits=BITS):
     """A quantized copy of the model whose file (`save_quantized`) has at most budget_bytes.
 
-    All layers start at the most bits; then, one after the other, the layer that loses least for each byte saved
-    takes the next lower width, until the file fits. images, scheme: as for `quantize_model`. Raises ValueError when
-    even the fewest bits do not fit.
+    The bits are those with the least sum of `bit_sensitivity`'s noise that fit. images, scheme: as for
+    `quantize_model`. Raises ValueError when even the fewest bits do not fit.
     """
     scheme = scheme or Scheme(weight_observer="mse")
     table = bit_sensitivity(model, images, bits, scheme)
-    ladders = {name: part.sort_values("bits", ascending=False).to_dict("records")
-               for name, part in table.groupby("layer", sort=False)}
     # What every width stores alike (biases, grids, header) is the file at the most bits less its weights.
     full = quantize_model(model, images, replace(scheme, weight_bits=max(bits)))
-    fixed = quantized_bytes(full) - sum(ladder[0]["weight_bytes"] for ladder in ladders.values())
-    steps = dict.fromkeys(ladders, 0)
+    room = budget_bytes - quantized_bytes(full) + int(table[table.bits == max(bits)].weight_bytes.sum())
     while True:
-        while fixed + sum(ladders[name][step]["weight_bytes"] for name, step in steps.items()) > budget_bytes:
-            steps = _one_lower(ladders, steps, budget_bytes)
-        layers = {name: replace(scheme, weight_bits=ladders[name][step]["bits"]) for name, step in steps.items()}
+        chosen = _least_noise(table, room)
+        need(chosen, f"budget_bytes is {budget_bytes}", "even the fewest bits in every layer give a larger file",
+             "raise the budget, allow fewer bits, or prune channels first")
+        layers = {name: replace(scheme, weight_bits=width) for name, width in chosen.items()}
         small = quantize_model(model, images, scheme, layers=layers)
         over = quantized_bytes(small) - budget_bytes
         if over <= 0:
             return small
-        fixed += over  # alignment can add a few bytes; then one more step is needed
+        room -= over  # alignment can add a few bytes
 
 
-def _one_lower(ladders, steps, budget_bytes):
-    """The steps with one layer lower: from where a jump to any lower width costs the least noise a byte."""
-    jumps = []
-    for name, step in steps.items():
-        here = ladders[name][step]
-        for lower in range(step + 1, len(ladders[name])):
-            there = ladders[name][lower]
-            price = (there["noise"] - here["noise"]) / (here["weight_bytes"] - there["weight_bytes"])
-            jumps.append((price, name, lower))
-    need(jumps, f"budget_bytes is {budget_bytes}", "even the fewest bits in every layer give a larger file",
-         "raise the budget, allow fewer bits, or prune channels first")
-    _, name, lower = min(jumps)
-    return steps | {name: lower}
+def _least_noise(table, room, parts=1000):
+    """{layer: bits} with the least total noise in `room` bytes, {} if none fits: the knapsack problem, by tables.
+
+    Bytes are counted in units of a `parts`-th of the room, rounded up, which keeps the table small.
+    """
+    unit = max(1, room // parts)
+    best = {0: (0.0, {})}  # units spent -> least noise, choice
+    for name, rows in table.groupby("layer", sort=False):
+        longer = {}
+        for spent, (noise, choice) in best.items():
+            for row in rows.itertuples():
+                total, sum_ = spent + -(-row.weight_bytes // unit), noise + row.noise
+                if total * unit <= room and sum_ < longer.get(total, (float("inf"),))[0]:
+                    longer[total] = sum_, choice | {name: row.bits}
+        best = longer
+    return min(best.values(), key=lambda entry: entry[0], default=(0, {}))[1]

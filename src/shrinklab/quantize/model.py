@@ -10,7 +10,7 @@ from shrinklab.errors import need
 from shrinklab.models import ARCHITECTURES, architecture
 from shrinklab.quantize import graph
 from shrinklab.quantize.assemble import assemble, layers_of, weight_grid
-from shrinklab.quantize.calibrate import calibration_images, observer_named, record
+from shrinklab.quantize.calibration import calibration_images, observer_named, record
 from shrinklab.quantize.layers import QuantizedLayer, Quantizer
 
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from shrinklab.errors import need
 from shrinklab.metrics import predict
 from shrinklab.quantize import graph
-from shrinklab.quantize.calibrate import calibration_images
+from shrinklab.quantize.calibration import calibration_images
 from shrinklab.quantize.model import QuantizedModel, refuse_quantized
 
 FLATTENS = {nn.Flatten, torch.flatten, "flatten"}

@@ -1,0 +1,158 @@
+"""Quantization-aware training: round in the forward pass, train through it, and end with integers.
+
+Rounding has derivative 0 almost everywhere. The straight-through estimator takes it as 1 inside the grid and 0
+beyond it (Bengio et al., 2013). With "learned" scales the grid's step is trained too: Esser et al., "Learned Step
+Size Quantization", 2020. With "observed" scales the grids of weights follow the weights, by the
+scheme's own observer, and those of activations stay as calibrated.
+"""
+
+import copy
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from shrinklab.affine import choose_qparams, quantize  # noqa: F401  (the example uses one)
+from shrinklab.errors import need
+from shrinklab.quantize import graph
+from shrinklab.quantize.assemble import weight_grid
+from shrinklab.quantize.layers import RUN, Grid, QuantizedLayer, Quantizer
+from shrinklab.quantize.model import QuantizedModel, Scheme, refuse_quantized
+from shrinklab.train import Recipe, fit
+
+
+def qat(quantized, model, data, recipe=None, *, scales="learned", **options):
+    """Train a quantized model's weights and grids; return a new QuantizedModel. Both models stay as they were.
+
+    quantized: from `quantize_model(model, ...)`, the start; model: its float model, which gives the weights.
+    data, recipe and further options: as for `train.fit`, masks under the float model's names. Batch norm is folded,
+    so a hundredth of the usual learning rate is enough, and a tenth can diverge. The epoch with the best validation
+    accuracy is kept. scales: "learned" or "observed".
+    """
+    need(isinstance(quantized, QuantizedModel), f"quantized is a {type(quantized).__name__}",
+         "training starts from a QuantizedModel", "make one with quantize_model")
+    need(scales in ("learned", "observed"), f"scales is {scales!r}", 'known ways are "learned" and "observed"',
+         "use one of them")
+    student = trainable(quantized, model, scales == "learned")
+    fit(student, data, recipe or Recipe(epochs=3, learning_rate=0.001), **options)
+    return frozen(student, quantized)
+
+
+class RoundedGrid(nn.Module):
+    """fake_quantize with a straight-through derivative, on a grid whose step can be trained.
+
+    per_image: the values come in batches, which LSQ's damping of the step's derivative does not count.
+    """
+
+    def __init__(self, qparams, learned, per_image=True):
+        super().__init__()
+        self.start, self.per_image = qparams, per_image
+        self.scale = nn.Parameter(qparams.scale.clone(), requires_grad=learned)
+
+    def forward(self, x, observed=None):
+        if observed is not None:
+            return straight_through(x, observed)
+        # The step collects a derivative from each value: damped, so that it moves as slowly as a weight.
+        values = x[0].numel() if self.per_image else x.numel() // self.scale.numel()
+        damping = (values * self.start.high) ** -0.5
+        scale = self.qparams.scale
+        return straight_through(x, self._grid(scale * damping + (scale - scale * damping).detach()))
+
+    @property
+    def qparams(self):
+        return self._grid(self.scale.clamp(min=torch.finfo(torch.float32).tiny))
+
+    def _grid(self, scale):
+        return replace(self.start, scale=scale)
+
+
+def straight_through(x, qparams):
+    """fake_quantize, bit for bit up to float rounding, with derivative 1 inside the grid and 0 beyond it.
+
+    >>> x = torch.tensor([0.3, 9.0], requires_grad=True)
+    >>> straight_through(x, choose_qparams(-1.0, 3.0)).sum().backward()
+    >>> x.grad
+    tensor([1., 0.])
+    """
+    scale, zero_point = qparams.along(x)
+    steps = (x / scale).clamp(qparams.low - zero_point, qparams.high - zero_point)
+    return (steps + (steps.round() - steps).detach()) * scale
+
+
+class TrainableLayer(nn.Module):
+    """The float twin of a QuantizedLayer: weights and results are rounded on the way, and can be trained."""
+
+    def __init__(self, layer, weight, learned, observer):
+        super().__init__()
+        self.kind, self.settings, self.clip = layer.kind, layer.settings, layer.clip
+        self.learned, self.observer = learned, observer
+        bias = layer.real_bias()
+        self.weight = nn.Parameter(weight.detach().clone())
+        self.bias = None if bias is None else nn.Parameter(bias.clone())
+        self.input_grid = layer.input_grid and layer.input_grid.qparams
+        self.weight_grid = RoundedGrid(layer.weight_grid.qparams, learned, per_image=False)
+        self.output_grid = layer.output_grid and RoundedGrid(layer.output_grid.qparams, learned)
+
+    def forward(self, x):
+        weight = self.weight_grid(self.weight, None if self.learned else self.final_grid())
+        y = RUN[self.kind](x, weight, self.bias, **self.settings)
+        y = y if self.clip is None else y.clamp(*self.clip)
+        return y if self.output_grid is None else self.output_grid(y)
+
+    def final_grid(self):
+        """The weights' grid as trained, or over the weights as they are now."""
+        if self.learned:
+            return _plain(self.weight_grid.qparams)
+        start = self.weight_grid.start
+        scheme = Scheme(start.bits, per_channel=start.axis is not None, weight_observer=self.observer)
+        return weight_grid(self, scheme, self.input_grid)
+
+
+def trainable(quantized, model, learned):
+    """The quantized model's graph with float weights and straight-through rounding in place of its integers."""
+    refuse_quantized(model)
+    floats = graph.prepare(model)
+    need(list(graph.layer_nodes(floats)) == list(quantized.layers),
+         f"the float model has the layers {', '.join(graph.layer_nodes(floats))}",
+         f"the quantized one has {', '.join(quantized.layers)}", "pass the model that was quantized")
+    for name, layer in quantized.layers.items():
+        need(layer.dynamic_bits is None, f"{name} is dynamic", "training needs grids that stay",
+             "start from a static scheme")
+    body = copy.deepcopy(quantized.body)
+    for name, module in list(body.named_modules()):
+        if isinstance(module, QuantizedLayer):
+            weight, observer = floats.get_submodule(name).weight, quantized.scheme.weight_observer
+            body.set_submodule(name, TrainableLayer(module, weight, learned, observer))
+        elif isinstance(module, Quantizer):
+            body.set_submodule(name, RoundedGrid(module.qparams, learned))
+    return body
+
+
+def frozen(student, quantized):
+    """A QuantizedModel with the trained weights and grids."""
+    done, twins, grids = copy.deepcopy(quantized), dict(student.named_modules()), {}
+    for node in done.body.graph.nodes:
+        module = done.body.get_submodule(node.target) if node.op == "call_module" else None
+        if isinstance(module, Quantizer):
+            grids[node] = _plain(twins[node.target].qparams)
+            done.body.set_submodule(node.target, Quantizer(grids[node]))
+        elif isinstance(module, QuantizedLayer):
+            source = node.args[0]
+            while module.input_grid is not None and source not in grids:  # moves in between change no value
+                source = source.args[0]
+            _freeze(module, twins[node.target], None if module.input_grid is None else grids[source])
+            grids[node] = module.output_grid and module.output_grid.qparams
+    return done
+
+
+def _freeze(layer, twin, input_grid):
+    """Round one layer's trained weights, in place."""
+    grid = twin.final_grid()
+    layer.weight, layer.weight_grid, layer.bias = quantize(twin.weight.detach(), grid), Grid(grid), None
+    layer.connect(input_grid, twin.output_grid and _plain(twin.output_grid.qparams))
+    layer.set_bias(None if twin.bias is None else twin.bias.detach().clone())
+
+
+def _plain(qparams):
+    """The grid by itself, without derivatives."""
+    return replace(qparams, scale=qparams.scale.detach().clone())
