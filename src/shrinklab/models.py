@@ -28,7 +28,6 @@ class LeNet(nn.Module):
 
     def __init__(self, channels=(6, 16), hidden=(120, 84)):
         super().__init__()
-        self.config = {"channels": list(channels), "hidden": list(hidden)}
         self.conv1 = nn.Conv2d(1, channels[0], 5, padding=2)
         self.conv2 = nn.Conv2d(channels[0], channels[1], 5)
         self.fc1 = nn.Linear(channels[1] * 25, hidden[0])
@@ -36,6 +35,12 @@ class LeNet(nn.Module):
         self.fc3 = nn.Linear(hidden[1], 10)
         self.pool = nn.MaxPool2d(2)
         self.relu = nn.ReLU()
+
+    @property
+    def config(self):
+        """What `build` needs, read off the layers, so that it also fits after channels were removed."""
+        return {"channels": [self.conv1.out_channels, self.conv2.out_channels],
+                "hidden": [self.fc1.out_features, self.fc2.out_features]}
 
     def forward(self, x):
         x = self.pool(self.relu(self.conv1(x)))
@@ -81,7 +86,6 @@ class ResNet8(nn.Module):
         need(widths[0] == widths[2], f"widths is {tuple(widths)}",
              "the first block adds its input to its output, so the stem (position 0) and position 2 must agree",
              "make both the same number")
-        self.config = {"widths": list(widths)}
         stem, a1, a2, b1, b2, c1, c2 = widths
         self.conv = nn.Conv2d(3, stem, 3, padding=1, bias=False)
         self.bn = nn.BatchNorm2d(stem)
@@ -91,6 +95,13 @@ class ResNet8(nn.Module):
         self.pool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(c2, 10)
         self.relu = nn.ReLU()
+
+    @property
+    def config(self):
+        """What `build` needs, read off the layers, so that it also fits after channels were removed."""
+        blocks = self.block1, self.block2, self.block3
+        inner_outer = [conv.out_channels for block in blocks for conv in (block.conv1, block.conv2)]
+        return {"widths": [self.conv.out_channels, *inner_outer]}
 
     def forward(self, x):
         x = self.relu(self.bn(self.conv(x)))
