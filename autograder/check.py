@@ -4,7 +4,7 @@ from autograder.cells import grade_id, is_check, is_task, points
 from autograder.course import CELL_SECONDS, read_notebook
 from autograder.engine import run_notebook
 from autograder.intake import judge
-from autograder.lessons import instructors
+from autograder.lessons import beside, instructors
 from shrinklab.errors import need
 
 
@@ -21,7 +21,7 @@ def check(course, name, *, seconds=CELL_SECONDS):
     if judged.status == "rejected":
         return 1
     pristine, hidden = instructors(course, name)
-    graded = run_notebook(judged.notebook, pristine=pristine, seconds=seconds)
+    graded = run_notebook(judged.notebook, pristine=pristine, files=beside(course.released(name)), seconds=seconds)
     for text in _texts(graded.notebook):
         print(text)
     for remark in graded.remarks:

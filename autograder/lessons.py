@@ -35,6 +35,11 @@ def instructors(course, name):
     return read_notebook(course.released(name)), False
 
 
+def beside(released):
+    """The other files that students got with a notebook, such as its practice questions."""
+    return sorted(path for path in released.parent.iterdir() if path.is_file() and path.suffix != ".ipynb")
+
+
 def from_gradebook(names, released):
     """The released notebook with its locked cells as the gradebook holds them: with the hidden tests.
 

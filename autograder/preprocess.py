@@ -11,7 +11,7 @@ from autograder.course import TOTAL_SECONDS
 from autograder.engine import outputs, run_notebook
 from autograder.engine.checks import Checked
 from autograder.intake import verdict
-from autograder.lessons import from_gradebook
+from autograder.lessons import beside, from_gradebook
 
 
 class ExecuteApart(Execute):
@@ -20,14 +20,21 @@ class ExecuteApart(Execute):
 
     total_seconds = Integer(TOTAL_SECONDS, help="Seconds for all of one notebook's code.").tag(config=True)
 
+    def __call__(self, nb, resources):
+        """Run also under nbgrader's --no-execute: intake keeps no outputs, and a check without one earns all points."""
+        if not self.enabled:
+            self.log.warning("--no-execute has no effect: only checks that ran here give points")
+        return self.preprocess(nb, resources)
+
     def preprocess(self, nb, resources, km=None):
         """Run a submission; every check cell ends with an explicit score. resources: nbgrader's, after intake."""
         status, reasons = verdict(nb)
         if status == "rejected":
             self._refuse(nb, reasons)
             return nb, resources
-        pristine = from_gradebook(resources["nbgrader"], Path(resources["shrinklab"]["released"]))
-        graded = run_notebook(nb, pristine=pristine, seconds=self.timeout or TOTAL_SECONDS, total=self.total_seconds)
+        released = Path(resources["shrinklab"]["released"])
+        graded = run_notebook(nb, pristine=from_gradebook(resources["nbgrader"], released), files=beside(released),
+                              seconds=self.timeout or TOTAL_SECONDS, total=self.total_seconds)
         for remark in graded.remarks:
             self.log.warning("%s: %s", resources["nbgrader"]["student"], remark)
         nb.cells = from_dict(graded.notebook["cells"])

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -17,7 +18,16 @@ SOURCE = '''# %% [markdown]
 # # 90 · Tiny
 # The smallest weights matter least.
 
+# %% [markdown] key="mask"
+# ## A mask is a tensor of yes and no
+
+# %% [markdown]
+# ## Which weights matter least?
+# ## What a mask costs and saves
+
 # %% setup=true
+from pathlib import Path
+
 import torch
 
 from shrinklab.exercise import check, expect, ref, student, use
@@ -36,11 +46,10 @@ expect(student("scores", torch.tensor([-4567.0])), [4567.0], hint="Large ones to
 ### END HIDDEN TESTS
 
 # %% play=true
-from pathlib import Path
-
 Path("played.txt").write_text("a play cell ran in grading")
 
 # %%
+size = Path("practice.yml").stat().st_size
 own = use("scores", torch.abs)
 own(torch.tensor([-1.0]))
 
@@ -61,6 +70,10 @@ expect(student("answer_1"), "b", hint="Think of the mask.", id="right")
 # === END MARK SCHEME ===
 '''
 
+# A lesson's folder also holds its practice questions: the sample bank stands for them.
+BANK = Path(__file__).parents[1] / "library" / "00_sample.questions.yml"
+QUESTIONS = BANK.read_text(encoding="utf-8").replace("00_sample", NAME)
+
 
 def with_sources(notebook, **sources):
     """A copy of a notebook in which the named exercises or answers have other sources."""
@@ -78,6 +91,7 @@ class TinyCourse:
         (root / "nbgrader_config.py").write_text(
             "from pathlib import Path\nfrom autograder.course import Course\n"
             f"Course(Path({str(root)!r})).configure(get_config())\n", encoding="utf-8")
+        (root / "solutions" / f"{NAME}.questions.yml").write_text(QUESTIONS, encoding="utf-8")
         build(root)
         self.solution = self.read(root / "solutions" / NAME / f"{NAME}.ipynb")
         self.released = self.read(root / "course" / NAME / f"{NAME}.ipynb")

@@ -6,6 +6,7 @@ import os
 import pytest
 from conftest import NAME, TinyCourse, with_sources
 
+from autograder.authoring.build import build
 from autograder.demo import fill, sources
 
 RIGHT = {"scores": "def scores(weight):\n    return weight.abs()", "answer_1": 'answer_1 = "b"'}
@@ -101,6 +102,25 @@ def test_a_regrade_gives_the_same_and_a_manual_mark_stays(graded):
         gradebook.db.commit()
     graded.nbgrader("autograde", NAME, "--student", "half", "--force")
     assert graded.score("half") == (2, 3.5)
+
+
+def test_every_cell_of_a_right_submission_ran_with_the_lessons_files_beside_it(graded):
+    outputs = [output for cell in graded.graded("right").cells for output in cell.get("outputs", [])]
+    assert [output for output in outputs if output.output_type == "error"] == []
+    assert any(output.get("data", {}).get("text/plain") == "tensor([1.])" for output in outputs)
+
+
+def test_releasing_with_nbgraders_own_button_changes_no_byte(graded):
+    path = graded.root / "course" / NAME / f"{NAME}.ipynb"
+    built = path.read_bytes()
+    build(graded.root)
+    assert path.read_bytes() == built
+
+
+def test_no_execute_gives_no_points_away(graded):
+    log = graded.nbgrader("autograde", NAME, "--student", "untouched", "--force", "--no-execute")
+    assert "no effect" in log
+    assert graded.score("untouched") == (0, 0)
 
 
 def test_a_late_submission_loses_what_nbgrader_says(graded):
