@@ -88,7 +88,7 @@ Guess(f"There are {int(is_zero.sum())} zeros among the {len(stream):,} images. H
 #
 # Now play. Each move draws the images anew and runs the network on them. Find out:
 #
-# 1. Where are the missed zeros in the middle picture? Are they lost, or only below the line?
+# 1. Where are the missed zeros in the picture of probabilities? Are they lost, or only below the line?
 # 2. Lower the threshold. When do false alarms begin?
 # 3. Go back to 0.5 and raise the share of zeros to 50 %. What happens to accuracy, and what to recall?
 

@@ -66,6 +66,13 @@ def test_the_curves_pass_through_the_numbers_shown(explorer):
         assert line["y"][at] == pytest.approx(answer["numbers"][line["name"]]["value"]), line["name"]
 
 
+def test_a_curve_has_a_gap_where_nothing_is_flagged(explorer):
+    curves = {line["name"]: line for line in explorer.compute(threshold=0.99)["curves"]["series"]}
+    assert explorer.compute(threshold=0.99)["matrix"]["counts"][1][1] == 0
+    assert curves["precision"]["y"][-1] is None
+    assert curves["recall"]["y"][-1] == 0
+
+
 def test_another_checkpoint_changes_every_number(lenet):
     torch.manual_seed(1)
     noisy = pretrained("lenet")

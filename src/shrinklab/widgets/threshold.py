@@ -44,8 +44,8 @@ def threshold_explorer(model=None, split=None, positive=0, *, amount=0.91):
         rates = dict(zip(("precision", "recall"), precision_recall(matrix), strict=True))
         rates |= {"F1": f1(matrix)[1].item(), "accuracy": right}
         return {
-            "headline": f"Finds {found} of {found + missed} and raises {alarms} false alarms among {len(stream):,} "
-                        f"images: accuracy {_percent(right)}, recall {_percent(rates['recall'])}.",
+            "headline": f"{found} of {found + missed} found, {alarms} false alarms in {len(stream):,} images: "
+                        f"accuracy {_percent(right)}, recall {_percent(rates['recall'])}.",
             "numbers": {name: {"value": value, "unit": "%", "text": _percent(value)} for name, value in rates.items()},
             "matrix": {"labels": [f"not {positive}", f"{positive}"], "counts": matrix.tolist()},
             "scores": _histogram(scores[labels], threshold),
@@ -58,7 +58,7 @@ def threshold_explorer(model=None, split=None, positive=0, *, amount=0.91):
         Select("network", [(f"pruned by {_percent(amount)}", "pruned"), ("dense", "dense")], label="Network"),
     ], views=[
         Confusion("matrix", "Confusion matrix", x="the network says", y="it is"),
-        Histogram("scores", f"How sure is the network about the images that are a {positive}?",
+        Histogram("scores", f"How sure is the network where it is a {positive}?",
                   x=f"probability of {positive}", y="number of images", parts=("found", "missed")),
         Lines("curves", "The same network at every threshold", x="decision threshold", y="share (%)", percent="y",
               x_range=(0, 1), y_range=(0, 1)),
@@ -76,9 +76,9 @@ def _histogram(scores, threshold):
 
 
 def _curves(scores, labels):
-    """Precision, recall and accuracy at every threshold of the grid. Nothing flagged: precision 0."""
+    """Precision, recall and accuracy at every threshold of the grid; no precision (NaN) where nothing is flagged."""
     flagged = scores >= GRID[:, None]
     found, right = (flagged & labels).sum(1), (flagged == labels).sum(1)
-    curves = {"precision": found / flagged.sum(1).clamp(min=1), "recall": found / labels.sum(),
+    curves = {"precision": found / flagged.sum(1), "recall": found / labels.sum(),
               "accuracy": right / len(labels)}
     return [{"name": name, "x": GRID.tolist(), "y": values.tolist()} for name, values in curves.items()]
