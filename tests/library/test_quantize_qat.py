@@ -94,7 +94,7 @@ def test_what_was_trained_is_what_comes_out(digits):
     expected = predict(student, x)
     assert not torch.allclose(expected, predict(small, x), atol=1e-2)
     error = (predict(done, x) - expected).norm() / expected.norm()
-    assert error < 0.02  # a value near a tie may be rounded the other way
+    assert error < 0.002  # a value at a tie may be rounded the other way
 
 
 def test_models_and_mode_stay_and_a_seed_repeats(lenet, coarse, digits):

@@ -59,13 +59,8 @@ def correct_bias(quantized, model, images):
     """
     need(isinstance(quantized, QuantizedModel), f"quantized is a {type(quantized).__name__}",
          "bias correction mends a QuantizedModel", "make one with quantize_model")
-    refuse_quantized(model)
-    images, body, mended = calibration_images(images), graph.prepare(model), copy.deepcopy(quantized)
-    layers = mended.layers
-    nodes = graph.layer_nodes(body)
-    need(list(nodes) == list(layers), f"the float model has the layers {', '.join(nodes)}",
-         f"the quantized one has {', '.join(layers)}", "pass the model that was quantized")
-    for name, layer in layers.items():
+    images, body, mended = calibration_images(images), float_body(model, quantized), copy.deepcopy(quantized)
+    for name, layer in mended.layers.items():
         wanted = predict(upto(body, name), images)
         plain = copy.deepcopy(layer)
         plain.output_grid = plain.clip = None
@@ -76,6 +71,18 @@ def correct_bias(quantized, model, images):
         bias = layer.real_bias()
         layer.set_bias(shift if bias is None else bias + shift)
     return mended
+
+
+def float_body(model, quantized):
+    """The prepared graph of the float model, which has to have the quantized one's layers."""
+    refuse_quantized(model)
+    body = graph.prepare(model)
+    shapes = {name: body.get_submodule(name).weight.shape for name in graph.layer_nodes(body)}
+    need(shapes == {name: layer.weight.shape for name, layer in quantized.layers.items()},
+         f"the float model has the layers {', '.join(shapes)}",
+         f"the quantized one has {', '.join(quantized.layers)}, of their own shapes",
+         "pass the model that was quantized")
+    return body
 
 
 def upto(body, layer, inputs=False):

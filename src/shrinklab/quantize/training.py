@@ -14,10 +14,10 @@ from torch import nn
 
 from shrinklab.affine import choose_qparams, quantize  # noqa: F401  (the example uses one)
 from shrinklab.errors import need
-from shrinklab.quantize import graph
 from shrinklab.quantize.assemble import weight_grid
+from shrinklab.quantize.equalization import float_body
 from shrinklab.quantize.layers import RUN, Grid, QuantizedLayer, Quantizer
-from shrinklab.quantize.model import QuantizedModel, Scheme, refuse_quantized
+from shrinklab.quantize.model import QuantizedModel, Scheme
 from shrinklab.train import Recipe, fit
 
 
@@ -89,15 +89,22 @@ class TrainableLayer(nn.Module):
         bias = layer.real_bias()
         self.weight = nn.Parameter(weight.detach().clone())
         self.bias = None if bias is None else nn.Parameter(bias.clone())
-        self.input_grid = layer.input_grid and layer.input_grid.qparams
+        self.input_grid = ()  # a tuple around the module, so that its parameters are not counted twice
         self.weight_grid = RoundedGrid(layer.weight_grid.qparams, learned, per_image=False)
         self.output_grid = layer.output_grid and RoundedGrid(layer.output_grid.qparams, learned)
 
     def forward(self, x):
-        weight = self.weight_grid(self.weight, None if self.learned else self.final_grid())
-        y = RUN[self.kind](x, weight, self.bias, **self.settings)
+        observed = None if self.learned else self.final_grid()
+        y = RUN[self.kind](x, self.weight_grid(self.weight, observed), self._bias(observed), **self.settings)
         y = y if self.clip is None else y.clamp(*self.clip)
         return y if self.output_grid is None else self.output_grid(y)
+
+    def _bias(self, observed):
+        """The bias in the steps that an int32 bias will have: at few bits a hair's difference flips later values."""
+        if self.bias is None or not self.input_grid:
+            return self.bias
+        step = (self.input_grid[0].qparams.scale * (observed or self.weight_grid.qparams).scale).detach()
+        return self.bias + ((self.bias / step).round() * step - self.bias).detach()
 
     def final_grid(self):
         """The weights' grid as trained, or over the weights as they are now."""
@@ -105,51 +112,56 @@ class TrainableLayer(nn.Module):
             return _plain(self.weight_grid.qparams)
         start = self.weight_grid.start
         scheme = Scheme(start.bits, per_channel=start.axis is not None, weight_observer=self.observer)
-        return weight_grid(self, scheme, self.input_grid)
+        return weight_grid(self, scheme, self.input_grid[0].qparams if self.input_grid else None)
 
 
 def trainable(quantized, model, learned):
     """The quantized model's graph with float weights and straight-through rounding in place of its integers."""
-    refuse_quantized(model)
-    floats = graph.prepare(model)
-    need(list(graph.layer_nodes(floats)) == list(quantized.layers),
-         f"the float model has the layers {', '.join(graph.layer_nodes(floats))}",
-         f"the quantized one has {', '.join(quantized.layers)}", "pass the model that was quantized")
+    floats = float_body(model, quantized)
     for name, layer in quantized.layers.items():
         need(layer.dynamic_bits is None, f"{name} is dynamic", "training needs grids that stay",
              "start from a static scheme")
-    body = copy.deepcopy(quantized.body)
-    for name, module in list(body.named_modules()):
-        if isinstance(module, QuantizedLayer):
-            weight, observer = floats.get_submodule(name).weight, quantized.scheme.weight_observer
-            body.set_submodule(name, TrainableLayer(module, weight, learned, observer))
-        elif isinstance(module, Quantizer):
-            body.set_submodule(name, RoundedGrid(module.qparams, learned))
+    body, grids = copy.deepcopy(quantized.body), {}
+    for node in body.graph.nodes:
+        module = body.get_submodule(node.target) if node.op == "call_module" else None
+        if isinstance(module, Quantizer):
+            grids[node] = RoundedGrid(module.qparams, learned)
+            body.set_submodule(node.target, grids[node])
+        elif isinstance(module, QuantizedLayer):
+            weight, observer = floats.get_submodule(node.target).weight, quantized.scheme.weight_observer
+            twin = TrainableLayer(module, weight, learned, observer)
+            grids[node] = twin.output_grid
+            if module.input_grid is not None:
+                twin.input_grid = (_input_grid(node, grids),)
+            body.set_submodule(node.target, twin)
     return body
+
+
+def _input_grid(node, grids):
+    """The RoundedGrid that a layer's input comes from; the operations in between only move values."""
+    source = node.args[0]
+    while source not in grids:
+        source = source.args[0]
+    return grids[source]
 
 
 def frozen(student, quantized):
     """A QuantizedModel with the trained weights and grids."""
-    done, twins, grids = copy.deepcopy(quantized), dict(student.named_modules()), {}
-    for node in done.body.graph.nodes:
-        module = done.body.get_submodule(node.target) if node.op == "call_module" else None
+    done, twins = copy.deepcopy(quantized), dict(student.named_modules())
+    for name, module in list(done.body.named_modules()):
         if isinstance(module, Quantizer):
-            grids[node] = _plain(twins[node.target].qparams)
-            done.body.set_submodule(node.target, Quantizer(grids[node]))
+            done.body.set_submodule(name, Quantizer(_plain(twins[name].qparams)))
         elif isinstance(module, QuantizedLayer):
-            source = node.args[0]
-            while module.input_grid is not None and source not in grids:  # moves in between change no value
-                source = source.args[0]
-            _freeze(module, twins[node.target], None if module.input_grid is None else grids[source])
-            grids[node] = module.output_grid and module.output_grid.qparams
+            _freeze(module, twins[name])
     return done
 
 
-def _freeze(layer, twin, input_grid):
+def _freeze(layer, twin):
     """Round one layer's trained weights, in place."""
     grid = twin.final_grid()
     layer.weight, layer.weight_grid, layer.bias = quantize(twin.weight.detach(), grid), Grid(grid), None
-    layer.connect(input_grid, twin.output_grid and _plain(twin.output_grid.qparams))
+    layer.connect(_plain(twin.input_grid[0].qparams) if twin.input_grid else None,
+                  twin.output_grid and _plain(twin.output_grid.qparams))
     layer.set_bias(None if twin.bias is None else twin.bias.detach().clone())
 
 
