@@ -58,6 +58,11 @@ def is_solution(cell):
     return bool(_metadata(cell, "nbgrader").get("solution"))
 
 
+def has_hidden_tests(notebook):
+    """Whether a notebook is an instructor's: the hidden tests of its checks are in it."""
+    return any("BEGIN HIDDEN TESTS" in cell["source"] for cell in notebook["cells"])
+
+
 def plain_python(source):
     """A cell's source without IPython's magics and shell lines, so that plain Python can run it.
 

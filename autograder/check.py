@@ -1,6 +1,6 @@
 """Grade the reader's own workbook: no class, no gradebook, nothing written."""
 
-from autograder.cells import grade_id, is_check, is_task, points
+from autograder.cells import grade_id, has_hidden_tests, is_check, is_task, points
 from autograder.course import CELL_SECONDS, read_notebook
 from autograder.engine import run_notebook
 from autograder.intake import judge
@@ -20,13 +20,13 @@ def check(course, name, *, seconds=CELL_SECONDS):
         print(f"{judged.status}: {reason}\n")
     if judged.status == "rejected":
         return 1
-    pristine, hidden = instructors(course, name)
+    pristine = instructors(course, name)
     graded = run_notebook(judged.notebook, pristine=pristine, files=beside(course.released(name)), seconds=seconds)
     for text in _texts(graded.notebook):
         print(text)
     for remark in graded.remarks:
         print(f"stopped: {remark}\n")
-    _total(graded, released, hidden)
+    _total(graded, released, has_hidden_tests(pristine))
     return 0
 
 
@@ -38,8 +38,11 @@ def _texts(notebook):
 
 def _total(graded, released, hidden):
     written = sum(points(cell) for cell in released["cells"] if is_task(cell) and grade_id(cell))
-    print(f"{graded.points:g} of {graded.max_points:g} points" + (
-        f"; the written answer ({written:g} points) is marked by a person." if written else "."))
-    if not hidden:
-        print("Only the checks that you see in the notebook ran; your instructor's has more.")
+    if hidden:
+        got = f"{graded.points:g} of {graded.max_points:g} points"
+    else:
+        seen = [one for result in graded.results for one in result.expectations]
+        got = (f"{sum(one.passed for one in seen)} of {len(seen)} expectations that you see in the notebook hold; "
+               f"{graded.max_points:g} points are given with the hidden ones, which are not on this computer")
+    print(got + (f"; the written answer ({written:g} points) is marked by a person." if written else "."))
     print("Nothing was written, and nobody else sees this.")

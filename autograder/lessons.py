@@ -29,10 +29,10 @@ def solution_path(course, name):
 
 def instructors(course, name):
     """The notebook whose checks count when a reader grades their own work: with hidden tests, or, where only the
-    released lesson is on this computer, without. Returns (notebook, whether hidden tests are there)."""
+    released lesson is on this computer, without."""
     if (course.root / "solutions" / f"{name}.py").is_file() or (course.root / "solutions" / name).is_dir():
-        return read_notebook(solution_path(course, name)), True
-    return read_notebook(course.released(name)), False
+        return read_notebook(solution_path(course, name))
+    return read_notebook(course.released(name))
 
 
 def beside(released):

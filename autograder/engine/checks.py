@@ -32,9 +32,11 @@ class Checks:
     """The namespace in which an instructor's checks run: made by the setup cells, one copy for each check.
 
     setup: cells of the instructor's notebook. Raises RuntimeError when one fails: that is the lesson's fault.
+    partial: the hidden tests are not here, so a check may withhold its score (None); it is 0 all the same.
     """
 
-    def __init__(self, setup):
+    def __init__(self, setup, *, partial=False):
+        self._partial = partial
         self._namespace = {"__name__": "__main__"}
         for cell in setup:
             label = f"<{grade_id(cell) or 'setup'}>"
@@ -59,8 +61,10 @@ class Checks:
         score = _score(value, highest)
         if score is None:
             score = 0.0
-            text.write("" if BROKEN in text.getvalue() else f"{BROKEN}\n")
-            log.warning("the check %s gave no score between 0 and %g", grade_id(cell), highest)
+            withheld = self._partial and value is None and found
+            text.write("" if withheld or BROKEN in text.getvalue() else f"{BROKEN}\n")
+            log.log(logging.DEBUG if withheld else logging.WARNING,
+                    "the check %s gave no score between 0 and %g", grade_id(cell), highest)
         first = found[0] if found else None
         result = exercise.CheckResult(name(cell) or grade_id(cell) or "", score, highest,
                                       tuple(e for one in found for e in one.expectations),

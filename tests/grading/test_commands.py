@@ -135,6 +135,20 @@ def test_check_grades_the_workbook_and_writes_nothing(course, run, workbook):
         (course.root / "solutions" / NAME).rglob("*"))
 
 
+def test_check_without_the_solutions_counts_what_can_be_seen(course, run, workbook, monkeypatch):
+    workbook(with_sources(course.released, **RIGHT))
+    hidden = course.root / "hidden"
+    (course.root / "solutions").rename(hidden)
+    try:
+        status, out, _ = run("check", "90")
+    finally:
+        hidden.rename(course.root / "solutions")
+    assert status == 0
+    assert "2 of 2 expectations that you see" in out
+    assert "not on this computer" in out
+    assert "tell your instructor" not in out
+
+
 def test_check_says_what_is_wrong_with_the_file(course, run, workbook):
     workbook({}).write_text('{"cells": [')
     status, out, _ = run("check", "90")
