@@ -19,10 +19,11 @@ STUB = 'raise NotImplementedError("write {name}, then run this cell and the chec
 
 def expand(lesson):
     """All cells of the solution notebook, as nbformat cells with their final ids."""
-    debugged = {cell.name for cell in lesson.of("debug")} | {cell.name for cell in lesson.of("answer")}
+    debugged, answers = ({cell.name for cell in lesson.of(kind)} for kind in ("debug", "answer"))
     cells, used = [], set()
     for cell in lesson.cells:
-        source = check_source(cell, cell.name in debugged) if cell.kind == "check" else solution_text(cell)
+        source = (check_source(cell, cell.name in debugged, cell.name in answers) if cell.kind == "check"
+                  else solution_text(cell))
         new = v4.new_markdown_cell if cell.kind in ("text", "essay") else v4.new_code_cell
         made = new(source, id=_free(cell_id(lesson, cell), used))
         made.metadata = _metadata(cell, made.id)
@@ -72,9 +73,10 @@ def _metadata(cell, id):
     return metadata
 
 
-def check_source(cell, all_or_nothing):
+def check_source(cell, debug=False, answer=False):
     """The flat lines of a check inside `with check(...)`, and its score as the cell's last value."""
-    option = ", all_or_nothing=True" if all_or_nothing or "all_or_nothing" in cell.options else ""
+    option = ", all_or_nothing=True" if debug or answer or "all_or_nothing" in cell.options else ""
+    option += ", answer=True" if answer else ""
     if any(part.kind for part in cell.parts):
         calls = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
         option += f", graded_on={sum(getattr(call.func, 'id', '') == 'expect' for call in calls)}"

@@ -127,6 +127,9 @@ def _check(cell):
         id = getattr(given.get("id"), "value", None)
         if id in seen:
             yield Problem(line, f"two expectations of this check have the id {id!r}")
+        needs = getattr(given.get("needs"), "value", None)
+        if "needs" in given and needs not in seen:
+            yield Problem(line, f"needs={needs!r} is no id of an expectation above this one")
         seen |= {id} - {None}
     for node in ast.walk(tree):
         several = isinstance(node, ast.Constant | ast.JoinedStr) and node.lineno != node.end_lineno
@@ -194,7 +197,7 @@ def _pairs(lesson):
 
 def _names(lesson):
     """Names that would be there in one process and missing in grading, where checks run apart and plays not at all."""
-    code = [(cell, names_of(check_source(cell, False) if cell.kind == "check" else solution_text(cell)))
+    code = [(cell, names_of(check_source(cell) if cell.kind == "check" else solution_text(cell)))
             for cell in lesson.cells if cell.kind not in ("text", "essay")]
 
     def bound(*kinds):

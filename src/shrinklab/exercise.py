@@ -137,6 +137,8 @@ def _call(name, args, kwargs, namespace):
     call = (session.backend or _Local(namespace)).call(name, args, kwargs)
     if session.open:
         session.open.printed = call.printed
+        if session.open.answer and session.open.name == name and _empty(call.value):
+            raise NotWritten(f"{name} is not answered yet.")
     return call
 
 
@@ -145,16 +147,19 @@ class check:
 
     points: what the check is worth, above 0; all_or_nothing: no partial credit (a faulty function to be mended
     meets some expectations from the start); graded_on: how many expectations the grader's version has, hidden
-    ones included: where the block has fewer, it says so and promises no points. An error of the student's code
-    inside the block ends the block with a readable line, and what was not reached counts as failed: the number of
-    expectations is read from the block's source. After the block `.points` is the score and `.result` a CheckResult.
+    ones included: where the block has fewer, it says so and promises no points; answer: the check of one answer of
+    that name, which is not answered while it is empty. An error of the student's code inside the block ends the
+    block with a readable line, and what was not reached counts as failed: the number of expectations is read from
+    the block's source. After the block `.points` is the score (None where hidden expectations are missing and
+    nothing failed: it would look like the grade) and `.result` a CheckResult.
     """
 
-    def __init__(self, name, points, *, all_or_nothing=False, graded_on=0):
+    def __init__(self, name, points, *, all_or_nothing=False, graded_on=0, answer=False):
         number = isinstance(points, int | float) and not isinstance(points, bool)
         need(number and 0 < points < math.inf, f"points is {points!r}", "a check is worth more than 0 points",
              "write for example points=2")
         self.name, self.max_points, self.all_or_nothing, self.graded_on = name, points, all_or_nothing, graded_on
+        self.answer = answer
         self.points, self.result, self.found, self.printed, self.session = 0.0, None, [], "", _current()
 
     def __enter__(self):
@@ -189,20 +194,38 @@ class check:
         self.session.passed_with[self.name] = _code(self.namespace.get(self.name))
         if message:
             print(message)
+        print(f"{self.name}: {self._score(right, total)}")
+        if right == total < self.graded_on:
+            self.points = None  # the cell ends with this value: a full score here would pass for the grade
+
+    def _score(self, right, total):
+        """The closing line. Without the hidden expectations it promises no points; an answer is only readable."""
+        if not total or (self.answer and right == total < self.graded_on):
+            start = "your answer can be read; " if total else ""
+            return f"{start}up to {self.max_points:g} points; what is right is told when it is graded"
         score = f"{right} of {total} right, {self.points:g} of {self.max_points:g} points"
-        if self.graded_on > total > 0:
+        if self.graded_on > total:
             score = f"{right} of {total} right here; {self.graded_on - total} more when it is graded"
-        if not total:
-            score = f"up to {self.max_points:g} points; what is right is told when it is graded"
-        print(f"{self.name}: {score}{' (all or nothing)' if self.all_or_nothing else ''}")
+        return score + (" (all or nothing)" if self.all_or_nothing else "")
 
     def _explain(self, error):
         if isinstance(error, NotWritten):
-            return f"… {error} (not written yet: 0 points)"
+            return f"… {error} (0 points)"
         if isinstance(error, StudentError):
             return f"✗ {error if self.reveal else error.public}"
         told = f"{type(error).__name__}: {error}" if self.reveal else type(error).__name__
         return f"✗ The check could not use what came back ({told}). Compare its type with the docstring."
+
+    def waits(self, needs):
+        """Whether the expectation with the id `needs` did not hold, so that what builds on it earns nothing."""
+        held = {one.id: one.passed for one in self.found}
+        need(needs is None or needs in held, f"needs is {needs!r}", f"the ids so far are {', '.join(held) or 'none'}",
+             "name an expectation above this one", RuntimeError)
+        return needs is not None and not held[needs]
+
+    def skip(self, hint, id, needs):
+        self.found.append(Expectation(id or f"{self.name}-{len(self.found) + 1}", False, hint))
+        print(f"… {self.found[-1].id}: looked at when {needs} holds")
 
     def add(self, problem, hint, id):
         id = id or f"{self.name}-{len(self.found) + 1}"
@@ -218,17 +241,21 @@ class check:
             print(f"    {problem}")
 
 
-def expect(actual, expected=True, *, hint, id=None, rtol=1e-5, atol=1e-6, dtype=None):
+def expect(actual, expected=True, *, hint, id=None, needs=None, rtol=1e-5, atol=1e-6, dtype=None):
     """Compare, print ✓ or ✗ with the hint, and record it in the open check. Never raises
     for what a student may hand over.
 
     Numbers and arrays are compared by shape and within `atol + rtol * abs(expected)`, whatever the dtype
     unless dtype is given; strings without regard to case. See `shrinklab.compare.difference`.
-    id: names the expectation in the grader's records; unique in a check.
+    id: names the expectation in the grader's records; unique in a check. needs: the id of one above that must
+    hold before this one is looked at: that nothing was changed is no merit of a function that does nothing.
     """
     opened = _current().open
     need(opened is not None, "expect stands outside a check", "it records its result in the check around it",
          'indent it under: with check("name", points=1) as earned:', RuntimeError)
+    if opened.waits(needs):
+        opened.skip(hint, id, needs)
+        return
     try:
         problem = difference(actual, expected, rtol=rtol, atol=atol, dtype=dtype)
     except Exception as error:
@@ -266,6 +293,10 @@ def use(name, otherwise):
     library = getattr(otherwise, "__name__", "version")
     print(f"Until {name} passes its check{again}, this cell uses the library's {library}.")
     return otherwise
+
+
+def _empty(answer):
+    return answer is None or (isinstance(answer, str | list | tuple) and not "".join(map(str, answer)).strip())
 
 
 def _code(function):

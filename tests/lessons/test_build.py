@@ -305,6 +305,7 @@ FAULTS = {
                        "pass", -3, "has no expect"),
     "no hint": (', hint="Sort first."', "", 0, "expect has no hint"),
     "two expectations with one id": ('id="none"', 'id="half"', 0, "two expectations of this check have the id 'half'"),
+    "needs what is not above": ('id="none"', 'id="none", needs="later"', 0, "needs='later' is no id of an expectation"),
     "a string that indenting changes": ('low, mean = student("split_scores"', 'text = """a\nb"""\n'
                                         'low, mean = student("split_scores"', 0, "a string over several lines"),
     "a check that is all hidden": ('given = [student("answer_1"), student("answer_2"), student("answer_3")]\n'

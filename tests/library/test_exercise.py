@@ -78,6 +78,55 @@ def test_where_hidden_expectations_are_missing_no_points_are_promised(shell, cap
     assert "1 of 2 right, 0 of 1 points" in capsys.readouterr().out
 
 
+ANSWER_CHECK = """
+    with check("answer_1", points=1, all_or_nothing=True, graded_on=2, answer=True) as earned:
+        expect(student("answer_1") in ["a", "b", "c"], hint="One letter.", id="readable")
+    earned.points
+    """
+
+
+@pytest.mark.parametrize("empty", ['""', '"  "', "None", "[]", '["", ""]'])
+def test_an_empty_answer_is_not_answered_yet_and_earns_nothing(shell, capsys, empty):
+    run(shell, f"answer_1 = {empty}")
+    assert run(shell, ANSWER_CHECK) == 0.0
+    out = capsys.readouterr().out
+    assert "… answer_1 is not answered yet. (0 points)" in out
+    assert "✗" not in out
+
+
+def test_an_answer_that_can_be_read_does_not_look_right(shell, capsys):
+    run(shell, 'answer_1 = "c"')
+    assert run(shell, ANSWER_CHECK) is None
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "answer_1: your answer can be read; up to 1 points; what is right is told when it is graded")
+    run(shell, 'answer_1 = "z"')
+    assert run(shell, ANSWER_CHECK) == 0.0
+    key = textwrap.dedent(ANSWER_CHECK).replace("earned.points", '    expect("b", "b", hint="No.", id="key")\nearned.points')
+    run(shell, 'answer_1 = "b"')
+    assert run(shell, key) == 1.0, "with its hidden expectations the check gives a number"
+
+
+def test_a_zero_is_an_answer(shell):
+    run(shell, "answer_1 = 0")
+    run(shell, 'with check("answer_1", points=1, answer=True) as earned:\n    expect(student("answer_1"), 0, hint="0")')
+    assert results()["answer_1"].passed
+
+
+def test_what_needs_a_failed_expectation_earns_nothing(shell, capsys):
+    run(shell, "def scores(weight):\n    return weight")
+    cell = """
+        with check("scores", points=2) as earned:
+            call = student_call("scores", torch.tensor([-1.0]))
+            expect(call.value, [1.0], hint="Drop the sign.", id="sign")
+            expect(call.arguments[0], [-1.0], hint="Don't change it.", id="unchanged", needs="sign")
+        earned.points
+        """
+    assert run(shell, cell) == 0.0
+    assert "… unchanged: looked at when sign holds" in capsys.readouterr().out
+    run(shell, "def scores(weight):\n    return weight.abs()")
+    assert run(shell, cell) == 2.0
+
+
 def test_a_bare_false_adds_nothing_to_its_hint(shell, capsys):
     run(shell, 'with check("form", points=1):\n    expect(False, hint="One letter.", id="form")')
     assert "got False" not in capsys.readouterr().out
