@@ -63,7 +63,7 @@ def test_lesson_04_runs_and_its_explorer_shows_what_the_library_computes(magnitu
     model, images = pretrained("lenet"), load("mnist").validation[:1000]
     slider = explorer.get_by_label("Share of weights removed")
     slider.focus()
-    assert shown(explorer, "accuracy") == pytest.approx(accuracy(apply_masks(model, global_masks(model, 0.5)), images))
+    assert shown(explorer, "accuracy") == pytest.approx(accuracy(model, images)), "it opens whole"
     seen = set()
     for keys, amount in [(["End"], 0.95), (["ArrowLeft"] * 2, 0.85), (["Home"], 0.0), (["ArrowRight"] * 18, 0.9)]:
         for key in keys:

@@ -108,6 +108,12 @@ def test_a_move_leaves_the_network_as_it_was(explorer, lenet):
     assert all(torch.equal(tensor, before[name]) for name, tensor in lenet.state_dict().items())
 
 
+def test_it_opens_with_the_whole_network(explorer, lenet):
+    assert explorer.amount == 0
+    assert explorer.first["answer"]["headline"].startswith("0.0 % of the weights removed")
+    assert explorer.title == "Prune a LeNet and test it on 200 validation images"
+
+
 def test_no_images_are_refused(lenet):
     with pytest.raises(ValueError, match="holds 0 images"):
         magnitude_explorer(lenet, IMAGES[:0])

@@ -56,7 +56,8 @@ drawers.bars = (data, spec, width) => {
       shape("text", { x: left - 6, y: y + 13, dy: "0.32em", "text-anchor": "end" }, String(label)),
       shape("rect", { class: "sl-fill-1", x: left, y: y + 3, width: Math.max(end - left, 0), height: 20 }),
       before === null ? null : shape("line", { class: "sl-reference", x1: before, x2: before, y1: y, y2: y + 26 }),
-      shape("text", { x: Math.max(end, before ?? 0) + 6, y: y + 13, dy: "0.32em" }, withUnit(values[i], unit)));
+      // At the end of its own bar, over the mark of the value before: beside that mark it would read as its value.
+      shape("text", { class: "sl-over", x: end + 6, y: y + 13, dy: "0.32em" }, withUnit(values[i], unit)));
   });
   if (spec.x) root.append(shape("text", { class: "sl-axis-title", x: left, y: pitch * labels.length + 20 }, spec.x));
   return {

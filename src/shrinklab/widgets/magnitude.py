@@ -22,6 +22,8 @@ BINS = 60
 def magnitude_explorer(model=None, split=None, criterion=l1, *, repeats=15):
     """Explorer: amount, scope and layer -> the layer's weights with the cut, accuracy, three file sizes, latency.
 
+    It opens with nothing removed, so that it gives no guess away.
+
     model, split: the trained LeNet and 1,000 MNIST validation images unless given. criterion: weight -> scores,
     for example a function of your own. Each move prunes a copy of the model, writes its files and runs it.
 
@@ -63,8 +65,10 @@ def magnitude_explorer(model=None, split=None, criterion=l1, *, repeats=15):
                       "reference": [size / 1000 for size in before[1].values()]},
         }
 
-    return Explorer(settings, title=f"Prune a {type(model).__name__} and test it on {split.name}", controls=[
-        Range("amount", 0.0, 0.95, step=0.05, value=0.5, label="Share of weights removed", percent=True),
+    kind = split.name.split("/")[-1].split("[")[0]
+    title = f"Prune a {type(model).__name__} and test it on {len(split):,} {kind} images"
+    return Explorer(settings, title=title, controls=[
+        Range("amount", 0.0, 0.95, step=0.05, value=0.0, label="Share of weights removed", percent=True),
         Select("scope", SCOPES, label="Remove from"),
         Select("layer", layers, value=max(layers, key=lambda name: dict(model.named_parameters())[name].numel()),
                label="Layer shown"),
