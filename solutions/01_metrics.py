@@ -12,7 +12,9 @@
 #
 # You need some PyTorch: tensors, a trained model, what a forward pass is.
 #
-# **Time:** about 60 minutes.
+# **Time:** 25 minutes to read, guess and play, about 35 for the five exercises, 15 for quiz and reflection. Practice
+# and cards take 25 minutes more, on another day if you like. Test and challenge are optional.
+#
 # **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then read only the sections marked
 # ⏱ *Short path*, answer their guesses, and play with the first slider.
 
@@ -166,6 +168,7 @@ expect(student("two_by_two", *eight), [[3, 2], [1, 2]], dtype="int64", id="whole
        hint="Counts are whole numbers: make the tensor with dtype=torch.int64.")
 call = student_call("two_by_two", *eight)
 expect([list(call.arguments[0]), list(call.arguments[1])], [list(eight[0]), list(eight[1])], id="unchanged",
+       needs="eight",
        hint="Your function changed the labels or the decisions that it was given. Operators such as &= and methods "
             "that end in _ write in place.")
 ### BEGIN HIDDEN TESTS
@@ -224,9 +227,9 @@ def precision_recall(matrix):
 given = torch.tensor([[95, 10], [5, 90]])
 expect(np.shape(student("precision_recall", given)), (2,), id="pair",
        hint="Return two numbers, one for precision and one for recall, both of the class yes.")
-expect(max(student("precision_recall", given)) <= 1, id="fraction",
+expect(max(student("precision_recall", given)) <= 1, id="fraction", needs="pair",
        hint="Both are shares from 0 to 1: write 0.9, not 90.")
-expect(student("precision_recall", given)[0] <= student("precision_recall", given)[1], id="order",
+expect(student("precision_recall", given)[0] <= student("precision_recall", given)[1], id="order", needs="pair",
        hint="Precision comes first, and here it is the smaller one: there are more false alarms (10) than misses (5). "
             "Take TP from row 1, column 1; row 0 and column 0 belong to no.")
 expect(student("precision_recall", given)[0], 0.9, rtol=0, atol=0.002, id="precision",
@@ -235,9 +238,9 @@ expect(student("precision_recall", given)[1], 0.947, rtol=0, atol=0.002, id="rec
        hint="Recall asks how many of the real positives were found: 90 of 90 + 5. Add up the row of yes.")
 expect(student("precision_recall", given), [90 / 100, 90 / 95], id="exact",
        hint="Close, but not exact: don't round, and add nothing to what you divide by. Round only what you print.")
-expect(student("precision_recall", torch.tensor([[5, 0], [3, 0]])), [0.0, 0.0], id="no-alarm",
+expect(student("precision_recall", torch.tensor([[5, 0], [3, 0]])), [0.0, 0.0], id="no-alarm", needs="precision",
        hint="Nothing was flagged, so precision is 0/0. By convention it counts as 0.0 here, not as nan or 1.")
-expect(student("precision_recall", torch.tensor([[5, 2], [0, 0]])), [0.0, 0.0], id="no-positive",
+expect(student("precision_recall", torch.tensor([[5, 2], [0, 0]])), [0.0, 0.0], id="no-positive", needs="recall",
        hint="Nothing was there to be found, so recall is 0/0. By convention it counts as 0.0 here, not as nan or 1.")
 ### BEGIN HIDDEN TESTS
 expect(student("precision_recall", torch.tensor([[90, 15], [10, 85]])), [85 / 100, 85 / 95], id="after",
@@ -576,6 +579,7 @@ mixed = torch.tensor([0.2, 0.4, 0.8, 0.9, 0.6]), torch.tensor([0, 1, 0, 1, 1]).b
 expect(student("threshold_for_recall", *mixed, 0.5), 0.6, id="any-order",
        hint="The scores come in any order. Take those of the positives, then sort them.")
 expect(student_call("threshold_for_recall", *mixed, 0.5).arguments[0], [0.2, 0.4, 0.8, 0.9, 0.6], id="unchanged",
+       needs="highest",
        hint="Your function changed the scores that it was given. Work on a copy.")
 ### BEGIN HIDDEN TESTS
 equal = torch.tensor([0.8, 0.8, 0.8, 0.3]), torch.tensor([1, 1, 1, 1]).bool()
