@@ -9,7 +9,7 @@ from numbers import Real
 import torch
 from torch.nn import functional as F
 
-from shrinklab.channels import choose, recalibrate_batch_norm, scores_of
+from shrinklab.channels import choose, recalibrate_batch_norm, scores_of, shrink_channels  # noqa: F401 (examples)
 from shrinklab.criteria import l1
 from shrinklab.errors import need
 from shrinklab.groups import cut_channels, groups_of, staying
@@ -18,30 +18,28 @@ from shrinklab.tracing import follow
 
 
 def amount_for_macs(model, share, criterion=l1, *, example, how="uniform", round_to=1):
-    """The smallest amount for `shrink_channels` that leaves at most this share of the MACs.
+    """The smallest amount for `shrink_channels` that leaves at most this share of the MACs, to half a channel.
 
     share: fraction of the MACs that may stay, above 0 to 1; criterion, how and round_to as in `channel_masks`.
     ValueError where even one channel a group is more.
 
-    >>> from shrinklab.channels import shrink_channels
     >>> from shrinklab.models import LeNet
     >>> image = torch.zeros(1, 1, 28, 28)
-    >>> amount = amount_for_macs(LeNet(), 0.5, example=image)
-    >>> shrink_channels(LeNet(), amount, example=image).config
+    >>> shrink_channels(LeNet(), amount_for_macs(LeNet(), 0.5, example=image), example=image).config
+    {'channels': [4, 10], 'hidden': [79, 55]}
+    """
+    return _Plan(model, share, criterion, example, round_to).smallest(how)
+
+
+def shrink_to_macs(model, share, criterion=l1, *, example, how="uniform", round_to=1):
+    """A copy of the model with at most this share of its MACs: `amount_for_macs` and `shrink_channels` in one trace.
+
+    >>> from shrinklab.models import LeNet
+    >>> shrink_to_macs(LeNet(), 0.5, example=torch.zeros(1, 1, 28, 28)).config
     {'channels': [4, 10], 'hidden': [79, 55]}
     """
     plan = _Plan(model, share, criterion, example, round_to)
-    plan.reach(plan.macs(1.0, how))
-    low, high = 0.0, 1.0
-    if plan.macs(low, how) <= plan.limit:
-        return low
-    while high - low > 1e-4:
-        middle = (low + high) / 2
-        if plan.macs(middle, how) <= plan.limit:
-            high = middle
-        else:
-            low = middle
-    return high
+    return plan.cut(plan.smallest(how), how)
 
 
 def sensitive_amounts(model, split, share, criterion=l1, *, steps=10, round_to=1):
@@ -60,7 +58,7 @@ def sensitive_amounts(model, split, share, criterion=l1, *, steps=10, round_to=1
     need(isinstance(steps, int) and steps >= 1, f"steps is {steps!r}", "steps is a whole number from 1", "use 10")
     plan = _Plan(model, share, criterion, split.images[:1], round_to)
     sizes = {group.name: group.size for group in plan.groups}
-    plan.reach(plan.macs(dict.fromkeys(sizes, 1.0)))
+    plan.reach(dict.fromkeys(sizes, 1.0))
     amounts = dict.fromkeys(sizes, 0.0)
     now = plan.macs(amounts)
     step = (now - plan.limit) / steps
@@ -84,33 +82,46 @@ class _Plan:
         self.model, self.wiring, self.round_to = model, follow(model, example), round_to
         self.groups = groups_of(self.wiring)
         self.scores = scores_of(model, self.wiring, self.groups, criterion)
-        self.all = self._count(torch.ones(len(self.wiring.fixed), dtype=torch.bool))
+        # For each layer what it makes, what each of these reads (a depthwise one: a single channel; number 0 is an
+        # input, which always stays), and the products that one such pair takes.
+        one = torch.zeros(1, dtype=torch.long)
+        self.work = [(layer.makes, layer.reads if layer.kind == "dense" else one,
+                      layer.places * model.get_submodule(name).weight[0, 0].numel())
+                     for name, layer in self.wiring.layers.items() if layer.kind != "norm"]
+        self.all = sum(len(makes) * len(reads) * products for makes, reads, products in self.work)
         self.limit = share * self.all
 
-    def stay(self, amount, how="uniform"):
-        keep = choose(self.scores, amount, how, self.round_to)
-        return staying(self.groups, keep, len(self.wiring.fixed))
+    def smallest(self, how):
+        """By bisection the smallest amount within the limit, to half of one channel of all."""
+        self.reach(1.0, how)
+        low, high, half = 0.0, 1.0, 0.5 / sum(group.size for group in self.groups)
+        if self.macs(low, how) <= self.limit:
+            return low
+        while high - low > half:
+            middle = (low + high) / 2
+            low, high = (low, middle) if self.macs(middle, how) <= self.limit else (middle, high)
+        return high
 
-    def macs(self, amount, how="uniform"):
-        return self._count(self.stay(amount, how))
-
-    def reach(self, least):
+    def reach(self, most, how="uniform"):
+        """Refuse a share that even the largest amounts do not reach."""
+        least = self.macs(most, how)
         need(least <= self.limit, f"share is {self.limit / self.all:g}",
              f"with one channel in each group, or round_to of them, {least / self.all:.3f} of the MACs are left",
              "use a larger share")
 
+    def macs(self, amount, how="uniform"):
+        keep = self._stay(amount, how)
+        return sum(int(keep[makes].sum()) * int(keep[reads].sum()) * products for makes, reads, products in self.work)
+
+    def cut(self, amount, how="uniform"):
+        return cut_channels(self.model, self.wiring, self._stay(amount, how))
+
     def loss(self, amounts, split):
-        small = recalibrate_batch_norm(cut_channels(self.model, self.wiring, self.stay(amounts)), split.images)
+        small = recalibrate_batch_norm(self.cut(amounts), split.images)
         return F.cross_entropy(predict(small, split.images), torch.as_tensor(split.labels)).item()
 
-    def _count(self, keep):
-        total = 0
-        for name, layer in self.wiring.layers.items():
-            if layer.kind != "norm":
-                taps = self.model.get_submodule(name).weight[0, 0].numel()
-                total += layer.places * taps * int(keep[layer.makes].sum()) * (
-                    int(keep[layer.reads].sum()) if layer.kind == "dense" else 1)
-        return total
+    def _stay(self, amount, how):
+        return staying(self.groups, choose(self.scores, amount, how, self.round_to), len(self.wiring.fixed))
 
 
 def _given(plan, amounts, name, size, now, goal):

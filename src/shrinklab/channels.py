@@ -6,6 +6,7 @@ Channels that an addition ties together form a group (see `tracing`) and go toge
 
 import copy
 from collections.abc import Mapping
+from contextlib import contextmanager
 from numbers import Real
 
 import torch
@@ -135,19 +136,26 @@ def recalibrate_batch_norm(model, images, batch_size=500):
          "pass some hundred training images")
     need(batch_size > 1, f"batch_size is {batch_size}", "a variance needs at least two images", "use 500")
     fresh = copy.deepcopy(model)
-    norms = [module for module in fresh.modules() if isinstance(module, NORMS) and module.track_running_stats]
+    with recalibrating(fresh), torch.no_grad():
+        # Of nearly one size, because each counts the same, and none of a single image.
+        for batch in images.tensor_split(max(1, len(images) // batch_size)):
+            forward(fresh, batch)
+    return fresh
+
+
+@contextmanager
+def recalibrating(model):
+    """Batch norms of this model (it is changed) take new statistics from the batches that pass; all else is in eval."""
+    norms = [module for module in model.modules() if isinstance(module, NORMS) and module.track_running_stats]
     momenta = [norm.momentum for norm in norms]
-    with evaluating(fresh), torch.no_grad():
+    with evaluating(model):
         for norm in norms:
             norm.reset_running_stats()
             norm.momentum = None  # a plain average over the batches
             norm.training = True
-        # Of nearly one size, because each counts the same, and none of a single image.
-        for batch in images.tensor_split(max(1, len(images) // batch_size)) if norms else ():
-            forward(fresh, batch)
+        yield
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
-    return fresh
 
 
 def scores_of(model, wiring, groups, criterion, reads=True):

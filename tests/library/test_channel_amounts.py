@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from shrinklab.channel_amounts import amount_for_macs, sensitive_amounts
-from shrinklab.channels import recalibrate_batch_norm, shrink_channels
+from shrinklab.channel_amounts import amount_for_macs, sensitive_amounts, shrink_to_macs
+from shrinklab.channels import channel_groups, recalibrate_batch_norm, shrink_channels
 from shrinklab.measure import count_macs
 from shrinklab.metrics import predict
 from shrinklab.models import LeNet, ResNet8
@@ -35,8 +35,11 @@ def test_the_amount_leaves_at_most_the_share_and_hardly_less(kind, share, how, r
     model, example = kind(), EXAMPLES[kind]
     amount = amount_for_macs(model, share, example=example, how=how, round_to=round_to)
     assert share_left(model, amount, example, how=how, round_to=round_to) <= share
+    small = shrink_to_macs(model, share, example=example, how=how, round_to=round_to)
+    assert small.config == shrink_channels(model, amount, example=example, how=how, round_to=round_to).config
     if amount:
-        assert share_left(model, max(0.0, amount - 2e-4), example, how=how, round_to=round_to) > share
+        one = 1 / sum(group.size for group in channel_groups(model, example))
+        assert share_left(model, max(0.0, amount - one), example, how=how, round_to=round_to) > share
 
 
 def test_depthwise_work_is_counted_too():
