@@ -67,6 +67,17 @@ def test_the_steps_derivative_is_torchs_learnable_fake_quantize(symmetric):
     torch.testing.assert_close(ours.scale.grad, scale.grad[0], rtol=1e-3, atol=1e-5)
 
 
+def test_a_step_that_training_carries_past_zero_stops_and_can_come_back():
+    grid = RoundedGrid(choose_qparams(-1.0, 1.0, bits=4, symmetric=True), learned=True)
+    start = grid.scale.item()
+    grid.scale.data.fill_(-0.5)
+    assert grid.qparams.scale.item() == pytest.approx(start / 4)
+    y = grid(torch.tensor([[0.9, -0.2]]))
+    assert y.isfinite().all()
+    y.sum().backward()
+    assert grid.scale.grad != 0
+
+
 @pytest.mark.parametrize("scales", ["learned", "observed"])
 def test_training_regains_what_two_bits_lost(lenet, coarse, digits, scales):
     before = accuracy(coarse, digits.validation)

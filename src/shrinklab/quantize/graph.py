@@ -4,7 +4,6 @@ Tracing is torch.fx's; what it can't follow (a branch on a value) is refused wit
 """
 
 import copy
-import operator
 
 import torch
 from torch import fx, nn
@@ -76,8 +75,6 @@ def prepare(model):
         if node.op == "call_module" and isinstance(body.get_submodule(node.target), nn.Dropout | nn.Identity):
             node.replace_all_uses_with(node.args[0])
             body.graph.erase_node(node)
-        elif node.target is operator.iadd:
-            node.target = operator.add
     for module in body.modules():
         if getattr(module, "inplace", False):
             module.inplace = False

@@ -9,7 +9,7 @@ scheme's own observer, and those of activations stay as calibrated.
 import copy
 from dataclasses import replace
 
-import torch
+import torch  # noqa: F401  (the example uses it)
 from torch import nn
 
 from shrinklab.affine import choose_qparams, quantize  # noqa: F401  (the example uses one)
@@ -60,7 +60,9 @@ class RoundedGrid(nn.Module):
 
     @property
     def qparams(self):
-        return self._grid(self.scale.clamp(min=torch.finfo(torch.float32).tiny))
+        # A channel with small weights has a small step, which training could carry past 0: it stops at a quarter of
+        # the start. The derivative goes on through the stop, so that the step can come back.
+        return self._grid(self.scale + (self.scale.maximum(self.start.scale / 4) - self.scale).detach())
 
     def _grid(self, scale):
         return replace(self.start, scale=scale)
