@@ -49,6 +49,20 @@ def test_the_regression_is_that_of_scikit_learn():
     torch.testing.assert_close(mended[2].bias.detach(), torch.tensor(fitted.intercept_), rtol=1e-6, atol=1e-8)
 
 
+def test_a_later_layer_is_fitted_to_what_the_mended_ones_deliver():
+    from sklearn.linear_model import LinearRegression
+
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 5), nn.ReLU(), nn.Linear(5, 2)).double()
+    images, keep = torch.randn(100, 6, dtype=torch.float64), torch.tensor([True, True, False, True, True])
+    mended = reconstruct(model, {"0": keep, "2": keep}, images, ridge=0)
+    with torch.no_grad():
+        now, wanted = mended[:4](images)[:, keep], model(images)
+    assert not torch.allclose(now, model[:4](images)[:, keep])
+    fitted = LinearRegression().fit(now.numpy(), wanted.numpy())
+    torch.testing.assert_close(mended[4].weight[:, keep].detach(), torch.tensor(fitted.coef_), rtol=1e-6, atol=1e-8)
+
+
 @pytest.mark.parametrize("kind", [LeNet, ResNet8])
 def test_removing_changes_no_logit_afterwards_and_the_model_stays_as_it_was(kind):
     torch.manual_seed(0)
