@@ -202,7 +202,8 @@ class check:
         """The closing line. Without the hidden expectations it promises no points; an answer is only readable."""
         if not total or (self.answer and right == total < self.graded_on):
             start = "your answer can be read; " if total else ""
-            return f"{start}up to {self.max_points:g} points; what is right is told when it is graded"
+            worth = f"{self.max_points:g} point{'s' if self.max_points != 1 else ''}"
+            return f"{start}up to {worth}; what is right is told when it is graded"
         score = f"{right} of {total} right, {self.points:g} of {self.max_points:g} points"
         if self.graded_on > total:
             score = f"{right} of {total} right here; {self.graded_on - total} more when it is graded"

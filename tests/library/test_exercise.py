@@ -98,10 +98,11 @@ def test_an_answer_that_can_be_read_does_not_look_right(shell, capsys):
     run(shell, 'answer_1 = "c"')
     assert run(shell, ANSWER_CHECK) is None
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "answer_1: your answer can be read; up to 1 points; what is right is told when it is graded")
+        "answer_1: your answer can be read; up to 1 point; what is right is told when it is graded")
     run(shell, 'answer_1 = "z"')
     assert run(shell, ANSWER_CHECK) == 0.0
-    key = textwrap.dedent(ANSWER_CHECK).replace("earned.points", '    expect("b", "b", hint="No.", id="key")\nearned.points')
+    hidden = '    expect("b", "b", hint="No.", id="key")\nearned.points'
+    key = textwrap.dedent(ANSWER_CHECK).replace("earned.points", hidden)
     run(shell, 'answer_1 = "b"')
     assert run(shell, key) == 1.0, "with its hidden expectations the check gives a number"
 
