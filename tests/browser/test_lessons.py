@@ -79,6 +79,17 @@ def test_lesson_04_runs_and_its_explorer_shows_what_the_library_computes(magnitu
     picture(magnitude, "04", explorer)
 
 
+HIDDEN = """() => Array.from(window.jupyterapp.shell.currentWidget.content.widgets)
+  .filter((cell) => /^(at_sixty.*\\n)?Guess\\(/.test(cell.model.sharedModel.source))
+  .map((cell) => cell.inputHidden)"""
+
+
+def test_no_guess_of_lesson_04_shows_the_code_of_its_answer(magnitude):
+    hidden = magnitude.page.evaluate(HIDDEN)
+    assert len(hidden) >= 7
+    assert all(hidden)
+
+
 def test_lesson_01_runs_and_its_explorer_shows_what_the_library_computes(metrics):
     assert metrics.errors == []
     explorer = metrics.reach_explorer()

@@ -1,8 +1,11 @@
 """Lesson 04: its pitfalls show both figures, its sentences agree with the shipped LeNet, its challenge can be met."""
 
-import pytest
-from lesson_notebooks import run_cells
+import json
 
+import pytest
+from lesson_notebooks import released, run_cells, solution
+
+from autograder.engine import grade_cells
 from shrinklab.masks import apply_masks, global_masks, layer_masks, prunable, sensitivity, sparsity
 from shrinklab.metrics import accuracy
 
@@ -56,11 +59,64 @@ def test_the_sentences_about_layers_and_scopes_hold(lesson, model, images):
     sizes = {name: weight.numel() for name, weight in lesson["weights"].items()}
     assert list(scan.index[:2]) == ["conv1.weight", "conv2.weight"]
     assert sum(sizes[name] for name in scan.index[:2]) < 0.05 * sum(sizes.values())
+    assert sizes["fc1.weight"] + sizes["fc2.weight"] > 0.9 * sum(sizes.values())
+    assert sizes["fc3.weight"] == 840 < sizes["conv2.weight"]
     assert scan.iloc[2:].min() > 0.98
     for amount in (0.5, 0.8):
         one_cut, each = (accuracy(apply_masks(model, ways(model, amount)), images)
                          for ways in (global_masks, layer_masks))
         assert one_cut > each
+
+
+def test_the_weights_to_try_things_on_are_copies(lesson, model, images):
+    before = accuracy(model, images)
+    for name, parameter in model.named_parameters():
+        if name in lesson["weights"]:
+            assert lesson["weights"][name].data_ptr() != parameter.data_ptr()
+    try:
+        lesson["weights"]["fc1.weight"].zero_()
+        assert accuracy(model, images) == before
+    finally:
+        lesson["weights"]["fc1.weight"].copy_(model.fc1.weight.detach())
+
+
+def test_both_switches_start_off():
+    sources = {cell.id: cell.source for cell in solution("04").cells}
+    assert "forget_to_restore=False)" in sources["04-pitfall-scan"]
+    assert "trust_the_flat_part=False)" in sources["04-pitfall-cliff"]
+
+
+def test_no_guess_shows_its_truth():
+    guesses = [cell for cell in released("04").cells if "Guess(" in cell.source and "import" not in cell.source]
+    assert len(guesses) >= 7
+    assert [cell.id for cell in guesses if not cell.metadata.get("jupyter", {}).get("source_hidden")] == []
+    # JupyterLab shows the first line of a hidden input.
+    assert [cell.id for cell in guesses if "lambda" in cell.source.split("\n")[0]] == []
+
+
+def test_an_answer_is_told_neither_right_nor_wrong_before_it_is_graded(capsys):
+    checks = {cell.metadata["shrinklab"]["name"]: cell.source for cell in released("04").cells
+              if cell.metadata.get("shrinklab", {}).get("kind") == "check"}
+    for given in ('"a"', '"b"'):
+        namespace = run_cells("04") | {"answer_1": json.loads(given)}
+        exec(checks["answer_1"].replace("\nearned.points", "\nshown = earned.points"), namespace)
+        assert namespace["shown"] is None
+        assert "your answer can be read" in capsys.readouterr().out
+
+
+NOTHING = {
+    "magnitude_scores": ["def magnitude_scores(weight):\n    pass"],
+    "prune_mask": ["def prune_mask(scores, amount):\n    pass",
+                   "def prune_mask(scores, amount):\n    return scores > amount"],
+    "two_of_four_mask": ["def two_of_four_mask(weight):\n    return weight",
+                         "def two_of_four_mask(weight):\n    return torch.ones(weight.shape, dtype=torch.bool)"],
+}
+
+
+@pytest.mark.parametrize(("name", "source"), [(name, one) for name, ways in NOTHING.items() for one in ways])
+def test_a_function_that_does_nothing_right_earns_nothing(name, source):
+    result = grade_cells(solution("04"), name, replace={name: source})[0]
+    assert result.points == 0, [one.id for one in result.expectations if one.passed]
 
 
 def test_the_challenge_can_be_met(model, lesson):
