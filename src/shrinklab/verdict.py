@@ -118,16 +118,42 @@ def spread(accuracies):
     return max(values) - min(values)
 
 
+def drop_points(before, after):
+    """By how many points accuracy fell, rounded as `verdict` rounds it: two accuracies, 0 to 1 -> points.
+
+    Halves go up, as on paper; Python's own formatting would show 12.2 for the second.
+
+    >>> drop_points(0.925, 0.875), drop_points(0.997, 0.8745)
+    (5.0, 12.3)
+    """
+    return _tenth(100 * (before - after))
+
+
+def rate_drop(before, after, budget=None):
+    """Rate a fall in accuracy by itself: two accuracies, 0 to 1 -> "good", "borderline" or "bad".
+
+    >>> rate_drop(0.925, 0.875)
+    'borderline'
+    """
+    budget, drop = budget or Budget(), drop_points(before, after)
+    return GOOD if drop < budget.drop_good_points else BAD if drop > budget.drop_bad_points else BORDERLINE
+
+
 def _tenth(value):
     """Round to 0.1, halves up, as on paper; first to 1e-6, since 100 * (0.925 - 0.875) is 5.000000000000004."""
     return math.floor(round(value * 10, 5) + 0.5) / 10
 
 
 def _accuracy(before, after, budget):
-    drop, good, bad = _tenth(100 * (before.accuracy - after.accuracy)), budget.drop_good_points, budget.drop_bad_points
-    rating = GOOD if drop < good else BAD if drop > bad else BORDERLINE
-    return rating, (f"Accuracy {_moved(drop)} by {abs(drop):.1f} points, from {100 * before.accuracy:.1f} to "
-                    f"{100 * after.accuracy:.1f} %: {rating} (good is under {good:g}, bad over {bad:g}).")
+    drop, rating = drop_points(before.accuracy, after.accuracy), rate_drop(before.accuracy, after.accuracy, budget)
+    return rating, (f"Accuracy {_moved(drop)} by {abs(drop):.1f} points, from {_percent(before.accuracy)} to "
+                    f"{_percent(after.accuracy)} %: {rating} (good is under {budget.drop_good_points:g}, "
+                    f"bad over {budget.drop_bad_points:g}).")
+
+
+def _percent(share):
+    """One decimal, and a second where there is one: 99.7 to 87.45 is a fall of 12.3, 99.7 to 87.5 would not be."""
+    return f"{100 * share:.2f}".removesuffix("0")
 
 
 def _stability(flips, spread, budget):
@@ -156,7 +182,12 @@ def _size(before, after, budget):
 def _latency(before, after, budget):
     old, new = before.latency_ms, after.latency_ms
     rating, percent, judged = _saving(old, new, budget.latency_good_percent, budget.latency_bad_percent)
-    return rating, f"Latency {_moved(percent)} by {abs(percent):.1f} %, from {old:.3f} to {new:.3f} ms: {judged}."
+    return rating, f"Latency {_moved(percent)} by {abs(percent):.1f} %, from {_ms(old)} to {_ms(new)} ms: {judged}."
+
+
+def _ms(value):
+    """Three decimals, more for a short time: four digits show the tenth of a per cent that is told beside it."""
+    return f"{value:.{max(3, 3 - math.floor(math.log10(value)))}f}"
 
 
 def _moved(fall):

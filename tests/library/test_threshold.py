@@ -32,11 +32,11 @@ def decided(model, split, positive, *, threshold, share):
     return (stream.labels == positive).numpy(), (class_scores(model, stream.images, positive) >= threshold).numpy()
 
 
-@pytest.mark.parametrize("network", ["pruned", "dense"])
+@pytest.mark.parametrize("network", ["pruned", "whole"])
 @pytest.mark.parametrize(("threshold", "share"), [(0.5, 0.02), (0.05, 0.02), (0.5, 0.5), (0.99, 0.01)])
 def test_every_number_agrees_with_scikit_learn(explorer, lenet, network, threshold, share):
     answer = explorer.compute(threshold=threshold, share=share, network=network)
-    model = lenet if network == "dense" else apply_masks(lenet, global_masks(lenet, 0.91))
+    model = lenet if network == "whole" else apply_masks(lenet, global_masks(lenet, 0.91))
     truth, flags = decided(model, IMAGES, 0, threshold=threshold, share=share)
     assert answer["matrix"]["counts"] == confusion_matrix(truth, flags, labels=[False, True]).tolist()
     for name, oracle in NUMBERS.items():
@@ -79,7 +79,7 @@ def test_another_checkpoint_changes_every_number(lenet):
     for weight in noisy.parameters():
         weight.data.add_(0.08 * torch.randn(weight.shape))
     explorer, other = threshold_explorer(lenet), threshold_explorer(noisy)
-    for network in ("pruned", "dense"):
+    for network in ("pruned", "whole"):
         setting = {"network": network, "threshold": 0.02, "share": 0.1}
         first, second = explorer.compute(**setting), other.compute(**setting)
         for name, number in first["numbers"].items():
@@ -98,7 +98,7 @@ def test_each_move_runs_the_network_again(lenet):
     try:
         for setting in ({"threshold": 0.3}, {"threshold": 0.31}, {"share": 0.2}):
             seen.clear()
-            shown = explorer.compute(network="dense", **setting)
+            shown = explorer.compute(network="whole", **setting)
             assert sum(seen) == sum(map(sum, shown["matrix"]["counts"]))
     finally:
         handle.remove()
@@ -115,6 +115,19 @@ def test_the_course_s_warning_is_real(lenet):
     shown = threshold_explorer(lenet).compute(network="pruned", threshold=0.5, share=0.02)["numbers"]
     assert round(shown["accuracy"]["value"], 2) == 0.98
     assert shown["recall"]["value"] < 0.25
+
+
+def test_the_first_view_does_not_tell_what_the_lesson_asks(lenet):
+    """The lesson's first guess: how many zeros the pruned network finds at 0.5."""
+    explorer = threshold_explorer(lenet)
+    asked = explorer.compute(network="pruned", threshold=0.5, share=0.02)["headline"].split(" found")[0]
+    assert asked not in explorer.compute()["headline"]
+
+
+def test_one_false_alarm_is_not_told_as_several(lenet):
+    headlines = [threshold_explorer(lenet).compute(threshold=step / 100)["headline"] for step in range(5, 15)]
+    assert any(" 1 false alarm in " in headline for headline in headlines)
+    assert not any(" 1 false alarms" in headline for headline in headlines)
 
 
 def test_another_class_and_another_amount(lenet):

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shrinklab.measure import Budget, Measurement, flip_rate, spread, verdict
+from shrinklab.verdict import drop_points, rate_drop
 
 BEFORE = Measurement(accuracy=0.95, file_bytes=100_000, latency_ms=10.0, gzip_bytes=90_000, sparse_bytes=100_000)
 
@@ -77,6 +78,24 @@ def test_a_rise_is_called_a_rise():
     assert reasons[0].startswith("Accuracy rose by 1.5 points, from 95.0 to 96.5 %")
     assert reasons[1].startswith("Size rose by 20.0 %, from 100,000 to 120,000 bytes")
     assert reasons[2].startswith("Latency rose by 50.0 %, from 10.000 to 15.000 ms")
+
+
+def test_the_drop_told_is_the_one_between_the_accuracies_told():
+    """99.7 to 87.45 % are 12.25 points, 12.3 on paper; with 87.5 beside it readers would compute 12.2."""
+    line = verdict(replace(BEFORE, accuracy=0.997), replace(after(), accuracy=0.8745)).reasons[0]
+    assert line.startswith("Accuracy fell by 12.3 points, from 99.7 to 87.45 %: bad")
+
+
+def test_times_are_told_with_the_digits_that_show_the_change():
+    short = replace(BEFORE, latency_ms=0.1440), replace(after(), latency_ms=0.1446)
+    assert "Latency rose by 0.4 %, from 0.1440 to 0.1446 ms" in str(verdict(*short))
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_a_drop_by_itself_is_rated_as_in_a_verdict(old, new):
+    pair = replace(BEFORE, accuracy=old), replace(after(), accuracy=new)
+    assert verdict(*pair).rating == rate_drop(old, new)  # size and latency are good, so accuracy alone decides
+    assert f" {abs(drop_points(old, new)):.1f} points" in verdict(*pair).reasons[0]
 
 
 def test_flips_are_read_from_the_measurements_and_too_many_are_unstable():

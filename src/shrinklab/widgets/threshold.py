@@ -20,8 +20,8 @@ def threshold_explorer(model=None, split=None, positive=0, *, amount=0.91):
     """Explorer: threshold, class balance and network -> confusion matrix, precision, recall, F1, accuracy.
 
     model, split: the trained LeNet and the MNIST validation images unless given; positive: the class to detect;
-    amount: share of weights that the pruned network has lost. Each move draws the images anew in the stated
-    balance and runs the network on them.
+    amount: share of weights that the pruned network has lost. Each move takes the images in the stated balance
+    (the same ones for the same share) and runs the network on them.
 
     >>> from shrinklab.models import build
     >>> explorer = threshold_explorer(build("lenet", channels=[2, 4], hidden=[20, 10]), load("mnist").validation[:500])
@@ -33,7 +33,7 @@ def threshold_explorer(model=None, split=None, positive=0, *, amount=0.91):
     here = int((split.labels == positive).sum())
     need(0 < here < len(split), f"{split.name} holds {here} images of class {positive} and {len(split) - here} others",
          "a detector is tested on both", "take a larger slice")
-    networks = {"pruned": apply_masks(model, global_masks(model, amount)), "dense": model}
+    networks = {"pruned": apply_masks(model, global_masks(model, amount)), "whole": model}
 
     def settings(network, threshold, share):
         stream = with_share(split, positive, share)
@@ -44,8 +44,8 @@ def threshold_explorer(model=None, split=None, positive=0, *, amount=0.91):
         rates = dict(zip(("precision", "recall"), precision_recall(matrix), strict=True))
         rates |= {"F1": f1(matrix)[1].item(), "accuracy": right}
         return {
-            "headline": f"{found} of {found + missed} found, {alarms} false alarms in {len(stream):,} images: "
-                        f"accuracy {_percent(right)}, recall {_percent(rates['recall'])}.",
+            "headline": f"{found} of {found + missed} found, {alarms} false {'alarm' if alarms == 1 else 'alarms'} in "
+                        f"{len(stream):,} images: accuracy {_percent(right)}, recall {_percent(rates['recall'])}.",
             "numbers": {name: {"value": value, "unit": "%", "text": _percent(value)} for name, value in rates.items()},
             "matrix": {"labels": [f"not {positive}", f"{positive}"], "counts": matrix.tolist()},
             "scores": _histogram(scores[labels], threshold),
@@ -53,9 +53,10 @@ def threshold_explorer(model=None, split=None, positive=0, *, amount=0.91):
         }
 
     return Explorer(settings, title=f"Find the class {positive} in {split.name}", controls=[
-        Range("threshold", 0.01, 0.99, step=0.01, value=0.5, label="Decision threshold"),
+        # not 0.5: the lesson lets readers guess first what is found there
+        Range("threshold", 0.01, 0.99, step=0.01, value=0.3, label="Decision threshold"),
         Range("share", 0.01, 0.5, step=0.01, value=0.02, label=f"Share of class {positive}", percent=True),
-        Select("network", [(f"pruned by {_percent(amount)}", "pruned"), ("dense", "dense")], label="Network"),
+        Select("network", [(f"pruned by {_percent(amount)}", "pruned"), ("whole", "whole")], label="Network"),
     ], views=[
         Confusion("matrix", "Confusion matrix", x="the network says", y="it is"),
         Histogram("scores", f"How sure is the network where it is a {positive}?",
