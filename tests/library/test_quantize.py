@@ -227,6 +227,27 @@ def test_additions_in_place_and_relus_in_place_are_traced_as_what_they_compute()
     torch.testing.assert_close(small(x), predict(model, x), rtol=0, atol=0.05)
 
 
+def test_operations_without_integer_form_are_computed_on_rounded_values():
+    class Mixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(3, 4, 1)
+            self.c, self.d = nn.Conv2d(8, 8, 3, groups=8), nn.Linear(8, 5)
+            self.drop = nn.Dropout()
+
+        def forward(self, flatten):  # named like a method that moves values
+            y = self.c(torch.cat([nn.functional.relu(self.a(flatten)), self.b(flatten).relu()], 1))
+            y = nn.functional.max_pool2d(y * torch.sigmoid(y), 2).mean((2, 3))
+            return self.d(self.drop(y.view(y.size(0), -1)))
+
+    torch.manual_seed(0)
+    model, x = Mixed(), images(20, 3, 12, 12)
+    small = quantize_model(model, x)
+    assert list(small.activations) == ["flatten", "a", "b", "cat", "c", "sigmoid", "mul", "mean"]
+    expected = predict(model, x)
+    assert (small(x) - expected).norm() < 0.02 * expected.norm()
+
+
 @pytest.mark.parametrize("name", ["resnet18", "vgg11_bn", "mobilenet_v2"])
 def test_networks_of_torchvision(name):
     from shrinklab.vision import torchvision

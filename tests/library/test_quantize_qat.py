@@ -95,7 +95,7 @@ def test_what_was_trained_is_what_comes_out(digits):
     model = ResNet8(widths=(4, 4, 4, 8, 8, 8, 8)).eval()
     x = torch.randn(30, 3, 32, 32)
     small = quantize_model(model, x, Scheme(4, 4))
-    student = trainable(small, model, learned=True)
+    student = trainable(small, model)
     assert torch.equal(predict(student, x).argmax(1), predict(small, x).argmax(1))
     generator = torch.Generator().manual_seed(0)
     for name, parameter in student.named_parameters():  # as after training

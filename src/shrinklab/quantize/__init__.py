@@ -7,8 +7,8 @@ from shrinklab.quantize.graph import fold_batch_norm
 from shrinklab.quantize.mixed import bit_sensitivity, mixed_precision
 from shrinklab.quantize.model import QuantizedModel, Scheme, quantize_model
 from shrinklab.quantize.rounding import adaround
-from shrinklab.quantize.training import qat
+from shrinklab.quantize.training import frozen, qat, trainable
 
 __all__ = ["QuantizedModel", "Scheme", "adaround", "bit_sensitivity", "calibrate", "correct_bias", "equalize",
-           "fold_batch_norm", "load_quantized", "mixed_precision", "qat", "quantize_model", "quantized_bytes",
-           "save_quantized"]
+           "fold_batch_norm", "frozen", "load_quantized", "mixed_precision", "qat", "quantize_model", "quantized_bytes",
+           "save_quantized", "trainable"]

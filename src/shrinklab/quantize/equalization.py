@@ -29,6 +29,11 @@ def equalize(model, rounds=20):
     larger. With s = sqrt(range before / range after) both get the same range, so that one grid for a whole weight
     tensor wastes no steps on a single large channel. Pairs are layers with nothing between them but ReLU and
     pooling; sums and ReLU6 stop it. rounds: how often all pairs are gone through.
+
+    >>> model = nn.Sequential(nn.Linear(1, 2, bias=False), nn.Linear(2, 1, bias=False))
+    >>> model[0].weight.data, model[1].weight.data = torch.tensor([[1.0], [100.0]]), torch.tensor([[1.0, 0.01]])
+    >>> [layer.weight.flatten().tolist() for layer in equalize(model)]
+    [[1.0, 1.0], [1.0, 1.0]]
     """
     need(isinstance(rounds, int) and rounds >= 1, f"rounds is {rounds!r}", "all pairs are gone through at least once",
          "use 20")
@@ -56,6 +61,13 @@ def correct_bias(quantized, model, images):
 
     Rounding the weights shifts a layer's mean output; the bias takes the shift back. Layer after layer, so that
     each is corrected for what the earlier ones still change. images: float (N, ...) or a split, without labels.
+
+    >>> from shrinklab.quantize import Scheme, quantize_model
+    >>> model = nn.Linear(2, 1, bias=False)
+    >>> model.weight.data = torch.tensor([[1.0, 0.25]])  # at 2 bits: 1 and 0
+    >>> small = quantize_model(model, scheme=Scheme(weight_bits=2, activation_bits=None))
+    >>> correct_bias(small, model, torch.ones(8, 2)).layers["0"].bias
+    tensor([0.2500])
     """
     need(isinstance(quantized, QuantizedModel), f"quantized is a {type(quantized).__name__}",
          "bias correction mends a QuantizedModel", "make one with quantize_model")

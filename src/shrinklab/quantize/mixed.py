@@ -8,6 +8,7 @@ import copy
 from dataclasses import replace
 
 import pandas as pd
+import torch  # noqa: F401  (the examples use it)
 
 from shrinklab.affine import fake_quantize
 from shrinklab.errors import need
@@ -26,6 +27,11 @@ def bit_sensitivity(model, images, bits=BITS, scheme=None):
 
     images: float (N, ...) or a split, without labels. noise: mean squared change of the logits, relative to their
     mean square: 0 for a harmless layer, about 2 for logits that have nothing to do with the model's any more.
+
+    >>> model = torch.nn.Linear(2, 1, bias=False)
+    >>> model.weight.data = torch.tensor([[1.0, 0.3]])  # 1.3 becomes 1 at 2 bits: (0.3 / 1.3)^2
+    >>> bit_sensitivity(model, torch.ones(1, 2), bits=[2], scheme=Scheme()).noise.round(3).tolist()
+    [0.053]
     """
     scheme = scheme or Scheme(weight_observer="mse")
     refuse_quantized(model)
@@ -50,6 +56,11 @@ def mixed_precision(model, images, budget_bytes, scheme=None, *, bits=BITS):
 
     The bits are those with the least sum of `bit_sensitivity`'s noise that fit. images, scheme: as for
     `quantize_model`. Raises ValueError when even the fewest bits do not fit.
+
+    >>> from shrinklab.models import LeNet
+    >>> small = mixed_precision(LeNet(), torch.rand(2, 1, 28, 28), budget_bytes=25_000, bits=(2, 4, 8))
+    >>> quantized_bytes(small) <= 25_000
+    True
     """
     scheme = scheme or Scheme(weight_observer="mse")
     table = bit_sensitivity(model, images, bits, scheme)

@@ -20,7 +20,14 @@ class Scheme:
 
     activation_bits=None leaves the values between the layers as floats (weights only); per_channel: a weight grid
     for each output channel; symmetric: activation grids around 0 (int8) in place of affine ones (uint8); weight
-    grids are always symmetric. dynamic: each batch chooses its own input grids, with no calibration.
+    grids are always symmetric. observer, weight_observer: "min_max", "percentile", "mse", "entropy", or a function
+    values -> (low, high); below 8 bits "mse" is the better choice for weights. dynamic: each batch chooses its own
+    input grids, with no calibration.
+
+    >>> Scheme(weight_bits=1)
+    Traceback (most recent call last):
+        ...
+    ValueError: weight_bits is 1; a grid has 2 to 8 bits; use 8, or 4.
     """
 
     weight_bits: int = 8

@@ -29,6 +29,13 @@ def adaround(quantized, model, images, *, steps=500, batch_size=32, seed=0, prog
     quantized: from `quantize_model(model, ...)`; model: its float model. images: float (N, ...) or a split, some
     hundred, without labels. steps: of Adam, for each layer. A layer whose output error did not fall keeps its
     weights. Both models stay as they were.
+
+    >>> from shrinklab.quantize import Scheme, quantize_model
+    >>> model = torch.nn.Linear(3, 1, bias=False)
+    >>> model.weight.data = torch.tensor([[1.0, 0.45, 0.3]])  # their sum is 1.75; at 2 bits: 1, 0, 0
+    >>> small = quantize_model(model, scheme=Scheme(weight_bits=2, activation_bits=None))
+    >>> adaround(small, model, torch.ones(8, 3), progress=False).layers["0"].weight
+    tensor([[1, 1, 0]], dtype=torch.int8)
     """
     need(isinstance(quantized, QuantizedModel), f"quantized is a {type(quantized).__name__}",
          "AdaRound mends a QuantizedModel", "make one with quantize_model")

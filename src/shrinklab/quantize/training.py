@@ -28,12 +28,22 @@ def qat(quantized, model, data, recipe=None, *, scales="learned", **options):
     data, recipe and further options: as for `train.fit`, masks under the float model's names. Batch norm is folded,
     so a hundredth of the usual learning rate is enough, and a tenth can diverge. The epoch with the best validation
     accuracy is kept. scales: "learned" or "observed".
+
+    >>> from types import SimpleNamespace as Part
+    >>> from shrinklab.data import load
+    >>> from shrinklab.models import pretrained
+    >>> from shrinklab.quantize import quantize_model
+    >>> model, data = pretrained("lenet"), load("mnist")
+    >>> small = quantize_model(model, data.train[:64], Scheme(weight_bits=2))
+    >>> part = Part(train=data.train[:256], validation=data.validation[:50])
+    >>> qat(small, model, part, Recipe(learning_rate=0.01), progress=False).layers["fc1"].weight.unique().tolist()
+    [-1, 0, 1]
     """
     need(isinstance(quantized, QuantizedModel), f"quantized is a {type(quantized).__name__}",
          "training starts from a QuantizedModel", "make one with quantize_model")
     need(scales in ("learned", "observed"), f"scales is {scales!r}", 'known ways are "learned" and "observed"',
          "use one of them")
-    student = trainable(quantized, model, scales == "learned")
+    student = trainable(quantized, model, learned=scales == "learned")
     fit(student, data, recipe or Recipe(epochs=3, learning_rate=0.001), **options)
     return frozen(student, quantized)
 
@@ -117,8 +127,12 @@ class TrainableLayer(nn.Module):
         return weight_grid(self, scheme, self.input_grid[0].qparams if self.input_grid else None)
 
 
-def trainable(quantized, model, learned):
-    """The quantized model's graph with float weights and straight-through rounding in place of its integers."""
+def trainable(quantized, model, *, learned=True):
+    """The quantized model with float weights and straight-through rounding in place of its integers.
+
+    For training loops of one's own, such as distillation; `frozen` makes the integers again. learned: the grids'
+    steps are parameters. Raises ValueError when `model` is not the float model that was quantized.
+    """
     floats = float_body(model, quantized)
     for name, layer in quantized.layers.items():
         need(layer.dynamic_bits is None, f"{name} is dynamic", "training needs grids that stay",
@@ -148,7 +162,7 @@ def _input_grid(node, grids):
 
 
 def frozen(student, quantized):
-    """A QuantizedModel with the trained weights and grids."""
+    """The QuantizedModel of a trained `trainable(quantized, ...)`: its weights and grids, as integers again."""
     done, twins = copy.deepcopy(quantized), dict(student.named_modules())
     for name, module in list(done.body.named_modules()):
         if isinstance(module, Quantizer):
