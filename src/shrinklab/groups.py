@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from shrinklab.errors import need
-from shrinklab.tracing import Sets
 
 
 @dataclass(frozen=True)
@@ -15,7 +14,8 @@ class Group:
     """Channels that are pruned together, named after the first layer that makes them.
 
     size: how many; makes: the layers whose outputs they are; carries: batch norms and depthwise convolutions with
-    weights for each of them; reads: layers with inputs for them. Channel i is output i of the layer `name`.
+    weights for each of them; reads: layers with inputs for them. Without concatenations channel i is output i of all
+    layers that make it.
     """
 
     name: str
@@ -27,31 +27,32 @@ class Group:
 
 
 def groups_of(wiring):
-    """All groups of a `Wiring`, in calling order. Two layers share a group where they make one channel in common."""
-    layers = list(wiring.layers.values())
-    sets, maker = Sets(len(layers)), torch.full((len(wiring.fixed),), -1)
-    for index, layer in enumerate(layers):
-        others = maker[layer.makes].unique()
-        others = others[others >= 0]
-        sets.join(torch.full_like(others, index), others)
-        maker[layer.makes] = index
-    # Of each channel, the first layer of its group; a number that no layer makes is an input's, or was joined.
-    first = torch.where(maker >= 0, sets.smallest()[maker], -1)
-    groups = []
-    for index, name in enumerate(wiring.layers):
-        member = (first == index) & ~wiring.fixed
-        if bool(member.any()):
-            groups.append(_group(name, member, wiring.layers))
-    return groups
+    """All groups of a `Wiring`, in calling order: channels that are made by just the same layers.
+
+    So every layer that makes one channel of a group makes them all, and keeps an output where one of them stays.
+    """
+    dense = {name: layer for name, layer in wiring.layers.items() if layer.kind == "dense"}
+    mark, last = torch.zeros(len(wiring.fixed), dtype=torch.long), 0  # equal marks: the same makers so far
+    for layer in dense.values():
+        before = mark[layer.makes]
+        for value in before.unique().tolist():
+            last += 1
+            mark[layer.makes[before == value]] = last
+    mark[wiring.fixed] = 0
+    groups, order = {}, mark[mark > 0].tolist()
+    for value in dict.fromkeys(order):
+        member = mark == value
+        makes = _touching(dense, "makes", member)
+        # Concatenations can give one layer several groups; the next maker lends its name then.
+        name = next((name for name in makes if name not in groups), "+".join(makes))
+        carries = {name: layer for name, layer in wiring.layers.items() if name not in dense}
+        groups[name] = Group(name, int(member.sum()), makes, _touching(carries, "makes", member),
+                             _touching(dense, "reads", member), member.nonzero().flatten())
+    return list(groups.values())
 
 
-def _group(name, member, layers):
-    def touching(side, *kinds):
-        return tuple(name for name, layer in layers.items()
-                     if layer.kind in kinds and bool(member[getattr(layer, side)].any()))
-
-    return Group(name, int(member.sum()), touching("makes", "dense"), touching("makes", "depthwise", "norm"),
-                 touching("reads", "dense"), member.nonzero().flatten())
+def _touching(layers, side, member):
+    return tuple(name for name, layer in layers.items() if bool(member[getattr(layer, side)].any()))
 
 
 def staying(groups, keep, numbers):

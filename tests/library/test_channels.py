@@ -120,11 +120,10 @@ class Mixed(nn.Module):
 
 def test_concatenation_multiplier_gate_and_a_layer_called_twice():
     model, example = Mixed(), torch.randn(1, 2, 4, 4)
-    (group,) = channel_groups(model, example)
     # The addition ties c to a and b; the layer called twice reads what it makes; wide makes two channels for each.
-    assert group.makes == ("a", "b", "c", "twice", "gate")
-    assert group.size == 8
-    masks = {"a": torch.tensor([True, False, True, True, True, False, False, True])}
+    assert [(group.name, group.size, group.makes, group.carries) for group in channel_groups(model, example)] == [
+        ("a", 3, ("a", "c", "twice", "gate"), ("wide",)), ("b", 5, ("b", "c", "twice", "gate"), ("wide",))]
+    masks = {"a": torch.tensor([True, False, True]), "b": torch.tensor([True, True, False, False, True])}
     small = remove_channels(model, masks, example=example)
     assert [small.a.out_channels, small.b.out_channels, small.wide.out_channels] == [2, 3, 10]
     assert small.fc.in_features == 40
@@ -136,6 +135,36 @@ def test_concatenation_multiplier_gate_and_a_layer_called_twice():
     for layer in (whole.wide, whole.gate):
         layer.weight.data[[2, 3, 10, 11, 12, 13]] = layer.bias.data[[2, 3, 10, 11, 12, 13]] = 0
     torch.testing.assert_close(small(example)["scores"], whole(example)["scores"])
+
+
+class Dense(nn.Module):
+    """As in DenseNet: batch norm over a concatenation, which ties nothing, and an addition of two concatenations."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c, self.d = (nn.Linear(4, size) for size in (2, 3, 3, 2))
+        self.norm, self.mix = nn.BatchNorm1d(5), nn.Linear(5, 4)
+        self.left, self.right, self.last = nn.Linear(4, 3), nn.Linear(4, 2), nn.Linear(5, 2)
+
+    def forward(self, x):
+        x = self.mix(self.norm(torch.cat([self.left(x), self.right(x)], 1)))
+        return self.last(torch.cat([self.a(x), self.b(x)], 1) + torch.cat(tensors=[self.c(x), self.d(x)], dim=1))
+
+
+def test_concatenations_tie_only_what_is_added():
+    groups = channel_groups(Dense(), torch.zeros(1, 4))
+    assert [(group.name, group.size, group.makes) for group in groups] == [
+        ("left", 3, ("left",)), ("right", 2, ("right",)), ("mix", 4, ("mix",)),
+        ("a", 2, ("a", "c")), ("b", 1, ("b", "c")), ("d", 2, ("b", "d"))]
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.sampled_from([Mixed, Dense]), st.integers(0, 10_000), st.floats(0, 1))
+def test_any_channel_set_leaves_a_network_with_concatenations_that_runs(kind, seed, share):
+    model = kind().eval()
+    example = torch.randn(2, 2, 4, 4) if kind is Mixed else torch.randn(2, 4)
+    small = remove_channels(model, random_masks(channel_groups(model, example), seed, share), example=example)
+    assert [t.shape for t in small(example).values()] == [(2, 7)] if kind is Mixed else small(example).shape == (2, 2)
 
 
 def test_the_networks_outputs_stay():
