@@ -331,6 +331,8 @@ def test_channels_with_tiny_weights_or_none_keep_their_bias():
         small = quantize_model(nn.Sequential(layer), x, Scheme(per_channel=per_channel))
         torch.testing.assert_close(small(x), predict(layer, x), rtol=0, atol=0.03)
         torch.testing.assert_close(small(x)[:, 1:], predict(layer, x)[:, 1:], rtol=0, atol=1e-3)
+        scale = small.layers["0"].weight_grid.scale
+        assert not per_channel or scale[1] == scale[0]
     layer.weight.data.zero_()
     torch.testing.assert_close(quantize_model(nn.Sequential(layer), x)(x), predict(layer, x), rtol=0, atol=0.01)
 

@@ -18,7 +18,8 @@ def weight_grid(layer, scheme, input_grid=None):
         # The bias is stored in steps of scale_x * scale_w and has to fit in 32 bits, however small the weights are.
         least = layer.bias.detach().abs() / (input_grid.scale * 2**30) * top
         reach = torch.maximum(reach, least if scheme.per_channel else least.amax(0, keepdim=True))
-    reach = torch.where(rows.any(1), reach, reach.amax())  # any grid will do for a channel of zeros
+    # Any grid holds a channel of zeros, but training may fill it: then it needs steps of a usual size.
+    reach = torch.where(rows.any(1), reach, reach.amax())
     if not scheme.per_channel:
         return choose_qparams(-reach[0], reach[0], bits=scheme.weight_bits, symmetric=True)
     return choose_qparams(-reach, reach, bits=scheme.weight_bits, symmetric=True, axis=0)
