@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from math import prod
 
 import torch
-from torch import fx, nn
+from torch import nn
 
 from shrinklab.errors import need
-from shrinklab.metrics import evaluating, forward
+from shrinklab.graph import traced_graph
 
 CONVOLUTIONS = nn.Conv1d, nn.Conv2d, nn.Conv3d
 NORMS = nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d
@@ -68,19 +68,7 @@ def follow(model, example):
     >>> wiring.layers["0"].makes, wiring.layers["2"].reads  # number 0 is the image's only channel
     (tensor([1, 2]), tensor([1, 1, 1, 1, 2, 2, 2, 2]))
     """
-    shape = tuple(example.shape) if isinstance(example, torch.Tensor) else ()
-    need(len(shape) > 1 and shape[0] > 0, f"example is a {type(example).__name__} of shape {shape}",
-         "channels are followed on a batch of one input or more, a tensor (N, C, ...)", "pass data.example")
-    images = torch.cat([example[:1]] * 2)  # two, so that a channel count of 1 is never taken for the batch
-    with evaluating(model), torch.no_grad():
-        graph = _Tracer().trace(model)
-        try:
-            _Shapes(model, graph=graph).run(images)
-        except RuntimeError:
-            forward(model, example)  # whose error is readable
-            forward(model, images)
-            raise
-    return _Follower(model).run(graph)
+    return _Follower(model).run(traced_graph(model, example))
 
 
 class Sets:
@@ -117,39 +105,6 @@ class Sets:
         while self._parent[number] != number:
             self._parent[number] = number = self._parent[self._parent[number]]
         return number
-
-
-class _Shapes(fx.Interpreter):
-    """Runs a traced graph and notes the shape of each result."""
-
-    def run_node(self, n):
-        result = super().run_node(n)
-        n.meta["shape"] = tuple(result.shape) if isinstance(result, torch.Tensor) else None
-        return result
-
-
-class _Tracer(fx.Tracer):
-    """torch.fx's tracer, whose refusals name the module."""
-
-    def trace(self, root, concrete_args=None):
-        return self._named(type(root).__name__, super().trace, root, concrete_args)
-
-    def call_module(self, m, forward, args, kwargs):
-        return self._named(f"{self.path_of_module(m)} ({type(m).__name__})", super().call_module, m, forward, args,
-                           kwargs)
-
-    def _named(self, name, call, *args):
-        try:
-            return call(*args)
-        except _Refused:
-            raise
-        except Exception as error:
-            raise _Refused(f"{name} cannot be traced: {error}; its forward must do the same steps for every input; "
-                           "take out what depends on values, such as an if on a tensor.") from error
-
-
-class _Refused(ValueError):
-    """Already carries the name of the innermost module."""
 
 
 class _Follower:
