@@ -23,15 +23,20 @@ def calibrate(model, images, observer="min_max", *, bits=8, symmetric=False):
     {'input_1': (tensor(-3.), tensor(1.))}
     """
     body = prepare(model)
-    values = record(body, sites(body), calibration_images(images))
+    values = record(body, sites(body), calibration_images(images), sample_size(observer))
     watch = observer_named(observer, bits=bits, symmetric=symmetric)
     return {name: watch(sample) for name, sample in values.items()}
 
 
-def record(body, places, images):
-    """A sample of the values at {name: node} -> {name: (n,)}: up to SAMPLE drawn by lot, and each batch's extremes."""
+def sample_size(observer):
+    """How many values of each site an observer needs beside the extremes, which are always kept."""
+    return 0 if observer == "min_max" else SAMPLE
+
+
+def record(body, places, images, sample=SAMPLE):
+    """Values at {name: node} -> {name: (n,)}: about `sample` drawn by lot, and each batch's extremes."""
     batches = images.split(100)
-    recorder = _Recorder(body, places, math.ceil(SAMPLE / len(batches)))
+    recorder = _Recorder(body, places, math.ceil(sample / len(batches)))
     with torch.inference_mode():
         for batch in batches:
             try:
@@ -52,12 +57,14 @@ class _Recorder(fx.Interpreter):
         value = super().run_node(n)
         # A size or another number that the graph computes with is no value to round.
         if n in self.names and isinstance(value, torch.Tensor) and value.is_floating_point():
-            flat = value.flatten()
-            rows = torch.randint(len(flat), (self.share,), generator=self.generator)
-            kept = flat if len(flat) <= self.share else torch.cat([flat[rows], flat.aminmax().min[None],
-                                                                   flat.aminmax().max[None]])
-            self.samples.setdefault(self.names[n], []).append(kept.clone())
+            self.samples.setdefault(self.names[n], []).append(self._kept(value.flatten()))
         return value
+
+    def _kept(self, values):
+        if len(values) <= self.share:
+            return values.clone()
+        rows = torch.randint(len(values), (self.share,), generator=self.generator)
+        return torch.cat([values[rows], *(end[None] for end in values.aminmax())])
 
 
 def observer_named(observer, *, bits, symmetric):

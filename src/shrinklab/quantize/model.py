@@ -10,7 +10,7 @@ from shrinklab.errors import need
 from shrinklab.models import ARCHITECTURES, architecture
 from shrinklab.quantize import graph
 from shrinklab.quantize.assemble import assemble, layers_of, weight_grid
-from shrinklab.quantize.calibration import calibration_images, observer_named, record
+from shrinklab.quantize.calibration import calibration_images, observer_named, record, sample_size
 from shrinklab.quantize.layers import QuantizedLayer, Quantizer
 
 
@@ -136,7 +136,7 @@ def activation_grids(body, images, scheme, schemes):
     """{site name: QParams}: each value with the most bits that a layer reading it asks for, or 8."""
     layers = {node: schemes[name] for name, node in graph.layer_nodes(body).items()}
     grids, places = {}, graph.sites(body)
-    for name, values in record(body, places, images).items():
+    for name, values in record(body, places, images, sample_size(scheme.observer)).items():
         asked = [layers[user].activation_bits for user in graph.consumers(places[name], body) if user in layers]
         if None in asked:  # a layer with weights only reads floats
             continue
