@@ -5,7 +5,8 @@ import struct
 
 from shrinklab.errors import need
 
-LIMIT = 256 * 2**20
+LIMIT = 64 * 2**20
+PARTS = 4_000_000
 _HEADER = struct.Struct(">I")
 
 
@@ -13,10 +14,14 @@ class ChannelError(Exception):
     """The other side closed the channel, or sent something that is not one of our messages."""
 
 
+class TooLarge(ChannelError):
+    """What should be sent is too large; nothing of it was."""
+
+
 def send(stream, message):
     """Write one message to a binary stream. message: anything that JSON can hold.
 
-    Raises ChannelError when the other side is gone.
+    Raises ChannelError when the other side is gone, TooLarge when it would not take the message.
 
     >>> import io
     >>> stream = io.BytesIO()
@@ -25,8 +30,8 @@ def send(stream, message):
     b'\\x00\\x00\\x00\\x0e{"op": "ping"}'
     """
     data = json.dumps(message).encode("ascii")
-    need(len(data) <= LIMIT, f"the message has {len(data):,} bytes", f"at most {LIMIT:,} can cross",
-         "send less", ChannelError)
+    need(len(data) <= LIMIT and _parts(data) <= PARTS, f"the message has {len(data):,} bytes",
+         f"at most {LIMIT:,} can cross, in {PARTS:,} parts", "send less", TooLarge)
     try:
         stream.write(_HEADER.pack(len(data)) + data)
         stream.flush()
@@ -37,7 +42,7 @@ def send(stream, message):
 def receive(stream):
     """Read the next message from a binary stream.
 
-    Raises ChannelError at the end of the stream, and for what is too long or is not JSON.
+    Raises ChannelError at the end of the stream, and for what is too large or is not JSON.
 
     >>> import io
     >>> receive(io.BytesIO(b'\\x00\\x00\\x00\\x0e{"op": "ping"}'))
@@ -46,10 +51,19 @@ def receive(stream):
     length, = _HEADER.unpack(_read(stream, _HEADER.size))
     need(length <= LIMIT, f"the message claims {length:,} bytes", f"at most {LIMIT:,} can cross",
          "return less", ChannelError)
+    data = _read(stream, length)
+    # Before it is read: `{},{},{},` takes thirty times its size in Python.
+    need(_parts(data) <= PARTS, "the message has millions of parts", f"at most {PARTS:,} can cross",
+         "return less", ChannelError)
     try:
-        return json.loads(_read(stream, length))
+        return json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ChannelError("the other process sent something that is not a message") from error
+
+
+def _parts(data):
+    """At least the number of values that a message holds."""
+    return sum(map(data.count, (b",", b"[", b"{")))
 
 
 def _read(stream, size):

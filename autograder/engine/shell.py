@@ -11,38 +11,11 @@ from traitlets.config import Config
 
 from shrinklab.calls import perform
 from shrinklab.exercise import enter_grading
+from shrinklab.printed import LimitedText
 
 SHOWN = 50
 TEXT_LIMIT = 64 * 1024
 IMAGE_LIMIT = 2 * 2**20
-
-
-class LimitedText(io.StringIO):
-    """Text that stops growing: what a cell prints past the limit is dropped, with a line that says so.
-
-    >>> text = LimitedText(limit=4)
-    >>> text.write("abcdef")
-    6
-    >>> text.getvalue()
-    'abcd\\n[... the output was cut here ...]\\n'
-    """
-
-    def __init__(self, limit=TEXT_LIMIT):
-        super().__init__()
-        self.room = limit
-
-    def close(self):
-        """A cell that closes sys.stdout closes only its own output."""
-
-    def write(self, text):
-        kept = text[:max(self.room, 0)]
-        super().write(kept)
-        if self.room >= 0 and len(kept) < len(text):
-            super().write("\n[... the output was cut here ...]\n")
-            self.room = -1
-        else:
-            self.room -= len(kept)
-        return len(text)
 
 
 class _Hook(DisplayHook):
@@ -112,8 +85,8 @@ class StudentShell:
         with _captured() as (printed, warned):
             result = self.shell.run_cell(source, store_history=True)
         _close_figures()
-        streams = [{"output_type": "stream", "name": name, "text": text.getvalue()}
-                   for name, text in (("stdout", printed), ("stderr", warned)) if text.getvalue()]
+        streams = [{"output_type": "stream", "name": name, "text": text.text()}
+                   for name, text in (("stdout", printed), ("stderr", warned)) if text.text()]
         return {"outputs": streams + self.shell.shown, "ok": bool(result.success)}
 
     def call(self, request):
@@ -122,16 +95,24 @@ class StudentShell:
             try:
                 response = perform(self.shell.user_ns, request["message"])
             except Exception as error:
-                # Their code can break what every call needs, for example close sys.stdout.
+                # Their code can break what every call needs.
                 told = {"kind": "raised", "type": type(error).__name__, "function": request["message"]["name"]}
                 response = {"error": told}
         _close_figures()
         return {"response": response}
 
+    def too_large(self, request):
+        """The answer in place of one that is too large to send."""
+        if request["op"] == "run":
+            note = "[... what this cell shows is too large to keep ...]\n"
+            return {"outputs": [{"output_type": "stream", "name": "stdout", "text": note}], "ok": True}
+        told = {"kind": "crossing", "function": request["message"]["name"], "message": "it is too large"}
+        return {"response": {"error": told}}
+
 
 @contextlib.contextmanager
 def _captured():
-    printed, warned = LimitedText(), LimitedText()
+    printed, warned = LimitedText(TEXT_LIMIT), LimitedText(TEXT_LIMIT)
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(warned):
         yield printed, warned
 

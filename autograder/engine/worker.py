@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 
-from autograder.engine.channel import ChannelError, receive, send
+from autograder.engine.channel import ChannelError, TooLarge, receive, send
 
 HEAD_START = ("torch", "pandas", "matplotlib.pyplot", "ipywidgets", "IPython.core.interactiveshell")
 
@@ -37,7 +37,11 @@ def serve(reader, writer):
     while True:
         try:
             request = receive(reader)
-            send(writer, {"id": request["id"]} | shell.answer(request))
+            answer = {"id": request["id"]} | shell.answer(request)
+            try:
+                send(writer, answer)
+            except TooLarge:
+                send(writer, {"id": request["id"]} | shell.too_large(request))
         except ChannelError:
             return
 

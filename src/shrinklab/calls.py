@@ -7,15 +7,16 @@ student's own notebook they stay in the process; everything else is the same, so
 
 import builtins
 import contextlib
-import io
 import linecache
 import re
 import traceback
 from dataclasses import dataclass, field
+from types import FunctionType
 
 from torch import nn
 
 from shrinklab.errors import need
+from shrinklab.printed import LimitedText
 from shrinklab.refs import Ref
 from shrinklab.wire import WireError, decode, describe, encode
 
@@ -28,13 +29,15 @@ class Call:
     """What one call gave.
 
     value: what the function returned; arguments and keywords: the arguments as they are after the call, so
-    that a check sees what was changed in place (None when they can no longer cross); printed: its output.
+    that a check sees what was changed in place (None when they can no longer cross); printed: its output;
+    library: the name of the library's function, when it is that which was called under the student's name.
     """
 
     value: object
     arguments: tuple | None = ()
     printed: str = ""
     keywords: dict | None = field(default_factory=dict)
+    library: str = ""
 
 
 class StudentError(Exception):
@@ -64,18 +67,19 @@ def perform(namespace, message):
     """Do what a request asks, in the namespace that holds the student's code, and return the response.
 
     namespace: dict of the names that the student's cells have bound. Returns {"value", "arguments",
-    "keywords", "printed"} or {"error", "printed"}; raises nothing but KeyboardInterrupt, the student's own stop button.
+    "keywords", "library", "printed"} or {"error", "printed"}; raises nothing but KeyboardInterrupt, the student's own
+    stop button.
 
     >>> perform({"halve": lambda x: x / 2}, request("halve", [3.0]))["value"]
     1.5
     """
-    printed = io.StringIO()
+    printed = LimitedText(MAX_PRINTED)
     try:
         with contextlib.redirect_stdout(printed):
             response = _perform(namespace, message)
     except (Exception, SystemExit, GeneratorExit) as error:
         response = {"error": _explain(error, namespace, message["name"])}
-    return response | {"printed": printed.getvalue()[:MAX_PRINTED]}
+    return response | {"printed": printed.text()}
 
 
 def receive(response):
@@ -88,7 +92,7 @@ def receive(response):
     """
     need(isinstance(response, dict), f"the response is {describe(response)}", "it must be a dict",
          "send perform(namespace, request)", WireError)
-    printed = clean(response.get("printed", ""), MAX_PRINTED)
+    printed = clean(response.get("printed", ""), MAX_PRINTED + MAX_TEXT)  # the rest says that it was cut
     if "error" in response:
         raise _student_error(response["error"], printed)
     arguments = keywords = None
@@ -100,7 +104,7 @@ def receive(response):
     except (WireError, TypeError) as error:
         raise StudentError(f"What came back could not be read: {error}", "What came back could not be read.",
                            printed) from None
-    return Call(value, arguments, printed, keywords)
+    return Call(value, arguments, printed, keywords, clean(response.get("library", ""), 80))
 
 
 def _perform(namespace, message):
@@ -117,11 +121,19 @@ def _perform(namespace, message):
     else:
         value = found(*args, **kwargs)
     refs = {key: ref for key, (ref, _) in resolved.items()}
-    response = {"value": encode(value), "arguments": None, "keywords": None}
+    response = {"value": encode(value), "arguments": None, "keywords": None, "library": _library(found)}
     with contextlib.suppress(WireError):
-        response |= {"arguments": [encode(arg, refs) for arg in args],
-                     "keywords": [[key, encode(value, refs)] for key, value in kwargs.items()]}
+        # In one go: together they may not be larger than one value.
+        positional, named = encode([list(args), list(kwargs.values())], refs)
+        response |= {"arguments": positional, "keywords": [list(pair) for pair in zip(kwargs, named, strict=True)]}
     return response
+
+
+def _library(found):
+    """The full name of a function or class of this library, "" for the student's own."""
+    home = getattr(found, "__module__", None) or ""
+    ours = isinstance(found, FunctionType | type) and isinstance(home, str) and home.startswith("shrinklab.")
+    return f"{home}.{found.__name__}" if ours else ""
 
 
 class _Missing(Exception):

@@ -115,6 +115,8 @@ def _arrays(actual, found, wanted, tolerance):
         return "there is no answer yet" if empty else f"got {describe(actual)}, expected numbers"
     if found.shape != wanted.shape:
         return f"the shape is {found.shape}, expected {wanted.shape}"
+    if found.dtype.kind == "c" != wanted.dtype.kind:
+        return f"got complex numbers, expected real ones: {show(actual)}"
     with np.errstate(all="ignore"):
         if found.dtype.kind in "biu" and wanted.dtype.kind in "biu":
             same = found == wanted

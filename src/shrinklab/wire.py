@@ -6,6 +6,7 @@ What JSON has no word for is a dict with the key "$": `{"$": "tuple", "items": [
 """
 
 import base64
+import json
 import math
 import sys
 
@@ -19,7 +20,9 @@ from shrinklab.refs import Ref
 
 MAX_DEPTH = 24
 MAX_ITEMS = 200_000
-MAX_BYTES = 64 * 2**20
+MAX_BYTES = 16 * 2**20
+# A check may go through a value row by row, and each row of a tensor takes some 500 bytes in Python.
+MAX_LENGTH = 1_000_000
 MAX_INT_BITS = 4096
 
 TORCH_DTYPES = {name: getattr(torch, name) for name in (
@@ -81,6 +84,11 @@ class _Budget:
         need(self.bytes <= MAX_BYTES, f"the value has more than {MAX_BYTES // 2**20} MiB",
              "a returned value must stay below that", "return less, for example a summary", WireError)
 
+    def lay(self, depth, shape, size):
+        self.spend(depth, size)
+        need(all(length <= MAX_LENGTH for length in shape), f"the array has the shape {tuple(shape)}",
+             f"no dimension may be longer than {MAX_LENGTH:,}", "return less, for example a summary", WireError)
+
 
 class _Encoder(_Budget):
     def __init__(self, refs):
@@ -90,7 +98,7 @@ class _Encoder(_Budget):
     def encode(self, value, depth):
         if id(value) in self.refs:
             value = self.refs[id(value)]
-        self.spend(depth, len(value) if isinstance(value, str) else 0)
+        self.spend(depth, _written(value))
         if isinstance(value, np.generic | np.ndarray):
             return self.numpy(value, depth)
         if value is None or isinstance(value, bool):
@@ -125,8 +133,8 @@ class _Encoder(_Budget):
         name = value.dtype.name
         need(name in NUMPY_DTYPES, f"the array's dtype is {name}", "arrays of numbers or booleans can cross",
              "convert it, for example with .tolist()", WireError)
+        self.lay(depth, value.shape, value.nbytes)
         data = np.ascontiguousarray(value, dtype=value.dtype.newbyteorder("<")).tobytes()
-        self.spend(depth, len(data))
         kind = "array" if isinstance(value, np.ndarray) else "scalar"
         return {"$": kind, "dtype": name, "shape": list(value.shape), "data": _text(data)}
 
@@ -136,9 +144,9 @@ class _Encoder(_Budget):
              f"the tensor is {name}, {value.layout}, on {value.device}",
              "dense tensors of the usual dtypes can cross", "use .dequantize(), .to_dense() or .cpu()",
              WireError)
+        self.lay(depth, value.shape, value.numel() * value.element_size())
         flat = value.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
         data = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
-        self.spend(depth, len(data))
         return {"$": "tensor", "dtype": name, "shape": list(value.shape), "data": _text(data)}
 
     def model(self, model, depth):
@@ -205,11 +213,11 @@ class _Decoder(_Budget):
 
     def payload(self, message, depth, itemsize):
         shape, data = message["shape"], bytearray(base64.b64decode(message["data"], validate=True))
-        self.spend(depth, len(data))
         fits = isinstance(shape, list) and len(shape) <= 16 and all(
             type(size) is int and 0 <= size < 2**31 for size in shape)
         need(fits and math.prod(shape) * itemsize == len(data), f"an array has {len(data)} bytes",
              "shape and dtype must give the same number", "send encode(value)", WireError)
+        self.lay(depth, shape, len(data))
         return shape, data
 
     def model(self, message, depth):
@@ -247,6 +255,13 @@ def _fix(value):
     if hasattr(value, "__iter__"):
         return "turn it into a list with list(...) or into a tensor"
     return "return its numbers"
+
+
+def _written(value):
+    """Bytes of a string or an integer in JSON: one character can take twelve."""
+    if isinstance(value, str):
+        return len(json.dumps(value))
+    return value.bit_length() // 3 if isinstance(value, int) else 0
 
 
 def _text(data):

@@ -1,7 +1,9 @@
 """What a student's code can do to the grader's side of the process boundary: nothing but give values."""
 
+import io
 import os
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -11,7 +13,7 @@ import pytest
 import torch
 
 from autograder.demo import fill, sources
-from autograder.engine import Stopped, Worker, grade_cells, run_notebook
+from autograder.engine import Stopped, Worker, channel, grade_cells, run_notebook
 from autograder.engine.outputs import from_student
 from shrinklab import calls
 
@@ -74,9 +76,22 @@ def test_huge_output_is_cut(worker):
 def test_a_closed_stdout_closes_only_its_own_output(worker):
     run(worker, "import sys\ndef shut():\n    sys.stdout.close()\n    return 3\nsys.stdout.close()")
     assert run(worker, "print('again')")[0]["text"] == "again\n"
-    with pytest.raises(calls.StudentError):
-        call(worker, "shut")
+    assert call(worker, "shut").value == 3
     assert run(worker, "1 + 1")[0]["data"]["text/plain"] == "2"
+
+
+def test_a_cell_that_shows_too_much_loses_its_output_and_not_its_process(worker):
+    shown = run(worker, "from IPython.display import display\nfor _ in range(40):\n"
+                        "    display({'image/png': 'x' * 2 * 2**20, 'text/plain': ''}, raw=True)\nkept = 3")
+    assert "too large to keep" in shown[0]["text"]
+    assert call(worker, "kept").value == 3
+
+
+@pytest.mark.parametrize("bomb", [b"[" + b"{}," * 5_000_000 + b"{}]", b"[" * 5_000_000])
+def test_a_message_of_millions_of_parts_is_not_even_read(bomb, monkeypatch):
+    monkeypatch.setattr(channel.json, "loads", lambda data: pytest.fail("the message was read"))
+    with pytest.raises(channel.ChannelError, match="parts"):
+        channel.receive(io.BytesIO(struct.pack(">I", len(bomb)) + bomb))
 
 
 def test_a_forged_message_is_no_message(worker):

@@ -239,6 +239,35 @@ def test_what_a_student_prints_is_seen(shell, capsys):
     assert "looking at torch.Size([2])" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("closing", ["sys.stdout.close()", "io.StringIO.close(sys.stdout)", "sys.stdout = None"])
+def test_a_function_that_closes_its_output_still_gives_its_value(shell, closing):
+    function = run(shell, f"import io, sys\ndef f(x):\n    {closing}\n    return x\nf")
+    assert receive(perform({"f": function}, request("f", [3]))).value == 3
+
+
+def test_a_flood_of_text_is_kept_up_to_a_limit(shell):
+    code = "def f(x):\n    for _ in range(99): print('x' * 10_000)\n    return len(sys.stdout.getvalue())\nf"
+    call = receive(perform({"f": run(shell, "import sys\n" + code)}, request("f", [3])))
+    assert call.value < 11_000
+    assert "cut here" in call.printed
+
+
+def test_a_function_of_the_library_under_the_students_name_is_named(shell):
+    masks = run(shell, "from shrinklab.masks import keep_highest\n"
+                       "def own(scores, amount): return keep_highest(scores, amount)\n"
+                       "{'alias': keep_highest, 'own': own, 'answer': 3}")
+    arguments = [torch.tensor([1.0, 2.0]), 0.5]
+    assert receive(perform(masks, request("alias", arguments))).library == "shrinklab.masks.keep_highest"
+    assert receive(perform(masks, request("own", arguments))).library == ""
+    assert receive(perform(masks, request("answer"))).library == ""
+
+
+def test_arguments_that_grew_past_the_limit_do_not_come_back(shell):
+    grow = run(shell, "def grow(*lists):\n    for one in lists: one.extend([0] * 90_000)\n    return 1\ngrow")
+    assert receive(perform({"grow": grow}, request("grow", [[1], [2]]))).arguments[0][:2] == [1, 0]
+    assert receive(perform({"grow": grow}, request("grow", [[1], [2], [3]]))).arguments is None
+
+
 def test_answers_are_values_and_an_empty_one_is_not_given_yet(shell, capsys):
     cell = """
         with check("quiz", points=3) as earned:
@@ -444,6 +473,7 @@ def test_equal(actual, expected):
     (["a"], ["a", "b"], "got 1 items, expected 2"), (["a", "c"], ["a", "b"], "item 1: got 'c'"),
     (3, ["a"], "expected a list"), ([[1], [1, 2]], [[1, 2], [1, 2]], "expected numbers"), ("1", True, "numbers"),
     (1e-3, 0, "got 0.001"), (False, True, "got False"), (models.LeNet, ref("lenet"), "expected"),
+    (1 + 0j, 1, "complex"), (torch.ones(2, dtype=torch.complex64), [1.0, 1.0], "got complex.*real"),
 ])
 def test_different(actual, expected, words):
     with pytest.raises(AssertionError, match=words):

@@ -146,12 +146,26 @@ def test_a_model_is_rebuilt_with_its_tensors_and_mode(name, config):
     (torch.zeros(2, 2).to_sparse(), "sparse.*to_dense"),
     (torch.empty(2, device="meta"), "meta"),
     ([0] * 300_000, "300|200,000 parts.*tensor"),
-    ("x" * (65 * 2**20), "64 MiB"),
-    ([torch.zeros(9 * 2**20, dtype=torch.uint8)] * 8, "64 MiB"),
+    ("x" * (17 * 2**20), "16 MiB"),
+    ("\U0001f600" * (3 * 2**20), "16 MiB"),
+    ([2**4095] * 20_000, "16 MiB"),
+    ([torch.zeros(9, 10**6, dtype=torch.uint8)] * 2, "16 MiB"),
+    (np.zeros((9, 10**6)), "16 MiB"),
+    (torch.zeros(10**6 + 1, dtype=torch.uint8), "1,000,000.*summary"),
+    (np.zeros((1, 10**6 + 1), np.uint8), "1,000,000.*summary"),
 ], ids=lambda value: value[:20] if isinstance(value, str) and len(value) < 100 else type(value).__name__)
 def test_what_cannot_cross_says_what_to_do(value, words):
     with pytest.raises(WireError, match=words):
         encode(value)
+
+
+def test_the_largest_networks_of_the_course_cross_and_rows_without_end_do_not():
+    state = {f"layer{index}": torch.zeros(512, 1024) for index in range(3)}
+    assert cross(state)["layer2"].shape == (512, 1024)
+    long = base64.b64encode(bytes(10**6 + 1)).decode()
+    for kind in ("tensor", "array"):
+        with pytest.raises(WireError, match="no dimension may be longer"):
+            decode({"$": kind, "dtype": "uint8", "shape": [10**6 + 1], "data": long})
 
 
 def test_a_list_inside_itself_is_refused():
