@@ -45,8 +45,9 @@ def test_on_ties_too_where_the_scale_is_a_power_of_two():
 
 @pytest.mark.parametrize("symmetric", [False, True])
 def test_quantize_is_onnx_runtimes_bit_for_bit_on_ties_too(symmetric):
-    ort = pytest.importorskip("onnxruntime")
-    helper = pytest.importorskip("onnx").helper
+    import onnxruntime as ort
+    from onnx import helper
+
     steps = torch.arange(-600, 600) / 2
     grid = choose_qparams(-0.7, 1.1, symmetric=symmetric)
     x = steps * grid.scale  # here division by the scale and multiplication by its inverse differ now and then
@@ -179,7 +180,8 @@ def test_entropy_does_not_count_the_zeros_that_a_relu_leaves():
 
 
 def test_entropy_cuts_about_where_onnx_runtime_does():
-    calibrate = pytest.importorskip("onnxruntime.quantization.calibrate")
+    from onnxruntime.quantization import calibrate
+
     x = normal(100_000).abs().square()  # a long tail
     counts, edges = np.histogram(torch.cat([x, -x]).numpy(), bins=4095, range=(-x.max().item(), x.max().item()))
     collector = calibrate.HistogramCollector("entropy", False, 128, 128, 99.99, None)

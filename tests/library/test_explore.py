@@ -83,6 +83,7 @@ def test_figures_returned_or_only_drawn_are_shown_once_and_closed():
     def drawn(n):
         returned(n)
 
+    pyplot.close("all")  # another test of this process may have left one open
     for function in (returned, axes_only, drawn):
         page = shown(function, n=(1, 3))
         assert page.count("<img ") == 1

@@ -142,8 +142,9 @@ def test_the_bias_is_the_nearest_int32_at_the_scale_of_the_sums():
 
 
 def test_a_layer_is_onnx_runtimes_qlinearconv_bit_for_bit():
-    ort = pytest.importorskip("onnxruntime")
-    helper = pytest.importorskip("onnx").helper
+    import onnxruntime as ort
+    from onnx import helper
+
     x = images(8, 3, 12, 12)
     model = net(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU, nn.Conv2d(8, 4, 3))
     # 7-bit weights, so that processors without VNNI cannot saturate on the way.
