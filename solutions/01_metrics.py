@@ -99,8 +99,8 @@ Guess(f"There are {int(is_zero.sum())} zeros among the {len(stream):,} images. H
 # Three numbers beside accuracy, each explained further down:
 #
 # - **recall**: of the real zeros, the share that is found;
-# - **precision**: of the images with a yes, the share that are zeros. Without any yes there is no precision, and its
-#   curve stops;
+# - **precision**: of the images with a yes, the share that are zeros. Without any yes there is nothing to divide by:
+#   it counts as 0, and its curve stops;
 # - **F1**: one number made of both.
 #
 # Now play. Each move runs the network again. Another share of zeros takes other images, so recall moves a little by
@@ -256,7 +256,7 @@ def precision_recall(matrix):
 given = torch.tensor([[95, 10], [5, 90]])
 expect(student("precision_recall", given), np.zeros(2), atol=np.inf, id="pair",
        hint="Return two numbers, one for precision and one for recall, both of the class yes.")
-pair = np.ravel(student("precision_recall", given))
+pair = np.ravel(np.asarray(student("precision_recall", given), dtype=float))
 expect(min(pair) > 0 and max(pair) <= 1, id="fraction", needs="pair",
        hint="Both are shares, above 0 here and up to 1: write 0.9, not 90, and divide with / (// gives whole numbers).")
 expect(pair[0] <= pair[-1], id="order", needs="fraction",
@@ -375,18 +375,16 @@ threshold.observe(show, "value")
 show()
 ipywidgets.VBox([threshold, result])
 
-# %% [markdown] key="slider-answer-text"
-# Found it? Then compare.
-
-# %% play=true key="slider-answer"
+# %% play=true key="slider-answer" tags=["hide-input"]
 def at(step):
+    """Precision and recall at this threshold."""
     return rare.precision_recall(rare.two_by_two(is_zero, scores >= step))
 
 
 enough = next(step / 100 for step in range(99, 0, -1) if at(step / 100)[1] > 0.9)
-for step in (enough + 0.01, enough, enough - 0.05):
-    right, found = at(step)
-    print(f"threshold {step:.2f}: recall {found:.1%}, precision {right:.1%}")
+Guess("What did you find? The highest threshold on the slider at which recall passes 90 %:", enough,
+      explain=f"There recall is {at(enough)[1]:.1%} and precision {at(enough)[0]:.1%}. At 0.05 less, recall is "
+              f"{at(enough - 0.05)[1]:.1%}, and precision only {at(enough - 0.05)[0]:.1%}.")
 
 # %% [markdown] key="rules"
 # ## How much may accuracy fall?
@@ -403,12 +401,14 @@ for step in (enough + 0.01, enough, enough - 0.05):
 #
 # You will also read "under 1 to 2 points is good". This course aims for under 2.
 #
-# Three words make one:
+# The three ratings make one verdict:
 #
 # - **good**, when all three are good;
 # - **bad**, when accuracy is bad, or when neither file nor latency saves anything worth having (both bad).
 #   **A bad accuracy vetoes:** no saving makes up for it;
 # - **borderline**, everything else.
+#
+# A device can add limits of its own, the most bytes or milliseconds: a network over one of them is bad, too.
 #
 # Two terms:
 #
@@ -537,7 +537,7 @@ expect([student("rate_drop", 0.9, 0.8804), student("rate_drop", 0.9, 0.8796)], [
 # The library's `bootstrap_interval` gives it for one accuracy, from a list of right and wrong answers.
 
 # %% key="interval-bootstrap"
-chance = np.random.default_rng(0)
+chance = np.random.default_rng(0)  # binomial: how many of 200 draws are right, when each is with this chance
 drops = 100 * (chance.binomial(200, 0.925, 10_000) - chance.binomial(200, 0.875, 10_000)) / 200
 low, high = np.quantile(drops, [0.025, 0.975])
 

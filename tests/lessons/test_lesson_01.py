@@ -3,8 +3,9 @@
 import re
 
 import pytest
-from lesson_notebooks import run_cells, solution
+from lesson_notebooks import released, run_cells, solution
 
+from autograder.engine import grade_cells
 from shrinklab.masks import apply_masks, global_masks
 from shrinklab.measure import Budget
 from shrinklab.metrics import accuracy, confusion_matrix, predict, recall
@@ -59,6 +60,30 @@ def test_the_rules_in_the_table_are_those_of_the_verdict():
     for what, good, bad in (("file gets smaller", budget.size_good_percent, budget.size_bad_percent),
                             ("latency falls", budget.latency_good_percent, budget.latency_bad_percent)):
         assert re.search(rf"{what} by \| {good:g} % or more \| {bad:g} to {good:g} % \| under {bad:g} % \|", table)
+
+
+def test_no_guess_shows_its_truth():
+    guesses = [cell for cell in released("01").cells if "Guess(" in cell.source and "import" not in cell.source]
+    assert len(guesses) >= 7
+    assert [cell.id for cell in guesses if not cell.metadata.get("jupyter", {}).get("source_hidden")] == []
+
+
+@pytest.mark.parametrize(("name", "value"), [
+    ("two_by_two", "torch.zeros(2, 2, dtype=torch.int64)"), ("precision_recall", "(0.0, 0.0)"),
+    ("rate_drop", "'good'"), ("threshold_for_recall", "0.0"), ("class_recall", "torch.zeros(len(matrix))")])
+def test_a_function_that_does_nothing_earns_next_to_nothing(name, value):
+    taken = {"two_by_two": "labels, flagged", "rate_drop": "before, after",
+             "threshold_for_recall": "scores, labels, wanted"}.get(name, "matrix")
+    source = f"def {name}({taken}):\n    return {value}\n"
+    result = grade_cells(solution("01"), name, replace={name: source})[0]
+    assert result.points <= 0.15 * result.max_points
+
+
+@pytest.mark.parametrize("given", ["25", "'0.25'", "-0.25", "[0.25]"])
+def test_an_answer_that_is_no_share_is_told_so(given, capsys):
+    source = next(cell.source for cell in released("01").cells if cell.id == "01-check-answer_1")
+    exec(source, run_cells("01") | {"answer_1": eval(given)})
+    assert "✗ form: Write a number without quotes" in capsys.readouterr().out
 
 
 def test_the_detector_is_right_nearly_always_and_misses_most_zeros(lesson):
