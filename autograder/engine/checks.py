@@ -11,12 +11,16 @@ import warnings
 from dataclasses import dataclass
 
 from autograder.cells import grade_id, name, plain_python, points
+from autograder.engine.watch import Late, Watched, within
 from shrinklab import exercise
 
 log = logging.getLogger(__name__)
 
 BROKEN = ("This check could not be finished on the grader's side, so it counts 0 for now. "
           "Please tell your instructor.")
+OWN_SECONDS = 60
+LATE = ("This check was stopped: it worked too long on what came back, so it counts 0. Is what your code gives as "
+        "small as the task says? If it is, please tell your instructor.")
 
 
 @dataclass(frozen=True)
@@ -51,18 +55,26 @@ class Checks:
     def run(self, cell, student):
         """Run one check cell of the instructor's notebook against a `Student`; returns a `Checked`."""
         highest, value, found = points(cell), None, []
-        with exercise.backend(student), _quiet() as text:
+        watched = Watched(student)
+        with exercise.backend(watched), _quiet() as text:
             try:
-                value = _execute(cell["source"], dict(self._namespace), f"<{grade_id(cell)}>")
+                value = within(OWN_SECONDS, watched, lambda: _execute(
+                    cell["source"], dict(self._namespace), f"<{grade_id(cell)}>"))
+            except Late:
+                student.close()  # it may have been stopped between a question and its answer
+                print(LATE)
             except Exception:
                 log.exception("the check %s failed on the grader's side", grade_id(cell))
                 print(BROKEN)
             found = list(exercise.results().values())
+            for sentence in student.borrowed(name(cell)):
+                print(sentence)
         score = _score(value, highest)
         if score is None:
             score = 0.0
             withheld = self._partial and value is None and found
-            text.write("" if withheld or BROKEN in text.getvalue() else f"{BROKEN}\n")
+            told = withheld or any(line in text.getvalue() for line in (BROKEN, LATE))
+            text.write("" if told else f"{BROKEN}\n")
             log.log(logging.DEBUG if withheld else logging.WARNING,
                     "the check %s gave no score between 0 and %g", grade_id(cell), highest)
         first = found[0] if found else None

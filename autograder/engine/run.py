@@ -3,7 +3,7 @@
 import copy
 from dataclasses import dataclass
 
-from autograder.cells import grade_id, has_hidden_tests, is_check, kind, name, points
+from autograder.cells import grade_id, has_hidden_tests, is_check, is_solution, kind, name, points
 from autograder.engine import outputs
 from autograder.engine.checks import Checks
 from autograder.engine.process import Stopped
@@ -18,7 +18,7 @@ MISSING = "The check was missing from the notebook."
 @dataclass(frozen=True)
 class Graded:
     """A graded notebook. notebook: with outputs, as nbgrader reads them; results: one CheckResult a check;
-    remarks: a sentence for each cell that had to be stopped."""
+    remarks: a sentence for each cell that had to be stopped and for each function that is the library's own."""
 
     notebook: dict
     results: tuple[CheckResult, ...]
@@ -54,7 +54,9 @@ def run_notebook(notebook, *, pristine=None, seconds=CELL_SECONDS, total=TOTAL_S
             elif lesson.is_play(cell):
                 cell["outputs"] = []
             else:
-                cell["outputs"] = _run(student, lesson.setup.get(key, cell)["source"], remarks)
+                needed = key in lesson.setup or key in lesson.written
+                cell["outputs"] = _run(student, lesson.setup.get(key, cell)["source"], remarks, graded=needed)
+        remarks += [sentence for one in results.values() for sentence in student.borrowed(one.name)]
     for key, cell in lesson.checks.items():
         results.setdefault(key, CheckResult(name(cell) or key, 0.0, points(cell), (), MISSING))
     return Graded(graded, tuple(results.values()), tuple(remarks))
@@ -85,6 +87,7 @@ class _Lesson:
         code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
         self.checks = {grade_id(cell): cell for cell in code if is_check(cell)}
         self.setup = {grade_id(cell): cell for cell in code if kind(cell) == "setup" and grade_id(cell)}
+        self.written = {grade_id(cell) for cell in code if is_solution(cell)}
         self._play = {(cell.get("id"), cell["source"]) for cell in code if kind(cell) == "play"}
         self.host = Checks([cell for cell in code if kind(cell) == "setup"], partial=not has_hidden_tests(notebook))
 
@@ -93,9 +96,9 @@ class _Lesson:
         return (cell.get("id"), cell["source"]) in self._play
 
 
-def _run(student, source, remarks):
+def _run(student, source, remarks, *, graded=True):
     try:
-        return outputs.from_student(student.run(source))
+        return outputs.from_student(student.run(source, graded=graded))
     except Stopped as stopped:
         remarks.append(f"{_first_line(source)}: {stopped}")
         return [outputs.error("Stopped", str(stopped), [str(stopped)])]

@@ -9,11 +9,13 @@ import sys
 import threading
 import time
 
+import nbformat
 import pytest
 import torch
+from nbformat import v4
 
 from autograder.demo import fill, sources
-from autograder.engine import Stopped, Worker, channel, grade_cells, run_notebook
+from autograder.engine import Stopped, Worker, channel, checks, grade_cells, run_notebook
 from autograder.engine.outputs import from_student
 from shrinklab import calls
 
@@ -242,6 +244,69 @@ def test_the_total_time_is_kept(tiny):
     assert any("was stopped" in remark for remark in graded.remarks)
 
 
+def with_own_cells(tiny, *own, scores=RIGHT):
+    """The tiny lesson, solved, with cells of the student's own before the exercises."""
+    notebook = fill(tiny.released, {"scores": scores, "answer_1": 'answer_1 = "b"'})
+    first = next(index for index, cell in enumerate(notebook["cells"]) if cell["id"] == "90-exercise-scores")
+    notebook["cells"][first:first] = [v4.new_code_cell(source) for source in own]
+    return notebook
+
+
+def test_slow_cells_of_ones_own_leave_the_exercises_their_time(tiny):
+    slow = ["import time\ntime.sleep(2.5)", *["time.sleep(60)"] * 4]
+    graded = run_notebook(with_own_cells(tiny, *slow), pristine=tiny.solution, total=20, seconds=15)
+    assert graded.points == 3
+    assert any("used up their 10 s, so only the exercises" in remark for remark in graded.remarks)
+
+
+def test_crashing_cells_of_ones_own_leave_the_exercises_their_process(tiny):
+    graded = run_notebook(with_own_cells(tiny, *["import os; os._exit(1)"] * 6), pristine=tiny.solution)
+    assert graded.points == 3
+    assert sum("ended its process too often" in remark for remark in graded.remarks) >= 1
+
+
+def test_a_play_cell_that_was_changed_costs_no_exercise_its_points(tiny):
+    notebook = with_own_cells(tiny, *["import os; os._exit(1)"] * 4)
+    for cell in notebook["cells"]:
+        if cell["metadata"].get("shrinklab", {}).get("kind") == "play":
+            cell["source"] = "import os; os._exit(1)"
+    assert run_notebook(notebook, pristine=tiny.solution).points == 3
+
+
+def test_what_a_cell_of_ones_own_defines_is_there_for_the_exercises(tiny):
+    own = "def size(x):\n    return x.abs()", "import os; os._exit(1)"
+    notebook = with_own_cells(tiny, *own, scores="def scores(weight):\n    return size(weight)")
+    assert run_notebook(notebook, pristine=tiny.solution).points == 3
+
+
+def test_a_check_that_never_ends_is_stopped_with_a_sentence_and_the_rest_goes_on(tiny, monkeypatch):
+    monkeypatch.setattr(checks, "OWN_SECONDS", 1)
+    lesson = fill(tiny.solution, {})
+    for cell in lesson["cells"]:
+        if cell["id"] == "90-check-scores":
+            cell["source"] = cell["source"].replace("earned.points", "while student('scores', torch.ones(1)) > 0:\n"
+                                                    "    [None for _ in range(10**6)]\nearned.points")
+    graded = run_notebook(fill(tiny.released, sources(tiny.solution)), pristine=lesson)
+    text, score = texts(graded, "scores")
+    assert score == "0.0"
+    assert "it worked too long on what came back" in text
+    assert texts(graded, "answer_1")[1] == "1.0"
+
+
+def test_the_time_of_the_students_function_is_not_the_checks(tiny, monkeypatch):
+    monkeypatch.setattr(checks, "OWN_SECONDS", 2)
+    slow = "def scores(weight):\n    import time; time.sleep(1.2)\n    return weight.abs()"
+    assert grade(tiny, slow).points == 3
+
+
+def test_the_librarys_own_function_under_another_name_is_remarked(tiny):
+    graded = grade(tiny, "from shrinklab.criteria import l1 as scores\ndef helper(): pass")
+    assert graded.points == 3
+    assert graded.remarks == ("Note: scores is the library's own function under another name.",)
+    assert graded.remarks[0] in texts(graded, "scores")[0]
+    assert grade(tiny, RIGHT).remarks == ()
+
+
 def test_grade_cells_runs_one_exercise_only(tiny):
     assert [one.points for one in grade_cells(tiny.solution, "answer_1")] == [1]
     wrong = grade_cells(tiny.solution, "scores", replace={"scores": "def scores(weight):\n    return weight"})[0]
@@ -254,8 +319,6 @@ def test_grade_cells_runs_one_exercise_only(tiny):
 def test_whatever_a_process_sends_becomes_a_valid_output(junk):
     if junk == [{"output_type": "error", "traceback": 5}]:
         junk = [{"output_type": "error", "traceback": [5]}]
-    import nbformat
-    from nbformat import v4
     cell = v4.new_code_cell("1", outputs=nbformat.from_dict(from_student(junk)))
     nbformat.validate(v4.new_notebook(cells=[cell]))
     assert "<script>" not in str(cell)
