@@ -165,7 +165,7 @@ class check:
     def __enter__(self):
         frame = sys._getframe(1)
         self.namespace = frame.f_globals
-        self.written = _count_expects(frame.f_code.co_filename, frame.f_lineno)
+        self.written = _expectations(frame.f_code.co_filename, frame.f_lineno)
         self.outer, self.session.open = self.session.open, self
         self.session.results.pop(self.name, None)
         return self
@@ -178,12 +178,16 @@ class check:
         self.session.open = self.outer
         if error is not None and not isinstance(error, Exception):
             return False
-        self._close(error)
+        self._close(error, trace.tb_lineno if trace else 0)
         return True
 
-    def _close(self, error):
+    def _close(self, error, line):
         message = "" if error is None else self._explain(error)
-        total = max(self.written, len(self.found) + (error is not None))
+        reached = None if isinstance(error, NotWritten) else self._stopped_at(error, line)
+        if reached:
+            self.found.append(Expectation(reached.id or f"{self.name}-{len(self.found) + 1}", False, reached.hint))
+            message += f"\n    {self.found[-1].id}: {reached.hint}"
+        total = max(len(self.written), len(self.found) + (error is not None and not reached))
         right = sum(one.passed for one in self.found)
         share = right / total if total and not isinstance(error, NotWritten) else 0.0
         if self.all_or_nothing and share < 1:
@@ -198,6 +202,12 @@ class check:
         if right == total < self.graded_on:
             self.points = None  # the cell ends with this value: a full score here would pass for the grade
 
+    def _stopped_at(self, error, line):
+        """The expectation whose value the student's code failed to give: its hint may tell what it did not expect."""
+        if not isinstance(error, StudentError):
+            return None
+        return next((one for one in self.written if one.first <= line <= one.last), None)
+
     def _score(self, right, total):
         """The closing line. Without the hidden expectations it promises no points; an answer is only readable."""
         if not total or (self.answer and right == total < self.graded_on):
@@ -206,7 +216,8 @@ class check:
             return f"{start}up to {worth}; what is right is told when it is graded"
         score = f"{right} of {total} right, {self.points:g} of {self.max_points:g} points"
         if self.graded_on > total:
-            score = f"{right} of {total} right here; {self.graded_on - total} more when it is graded"
+            hidden = self.graded_on - total
+            score = f"{right} of {total} right here; {hidden} hidden one{'s' * (hidden != 1)} when it is graded"
         return score + (" (all or nothing)" if self.all_or_nothing else "")
 
     def _explain(self, error):
@@ -304,13 +315,30 @@ def _code(function):
     return getattr(function, "__code__", function)
 
 
-def _count_expects(filename, line):
-    """How many `expect(` calls the check block around this line holds: 0 when its source is not known."""
+@dataclass(frozen=True)
+class _Written:
+    """An `expect(` call as it stands in the source of a check, with its lines."""
+
+    first: int
+    last: int
+    id: str
+    hint: str
+
+
+def _expectations(filename, line):
+    """The `expect(` calls of the check block around this line; none when its source is not known."""
     try:
         tree = ast.parse("".join(linecache.getlines(filename)))
     except SyntaxError:
-        return 0
+        return []
     blocks = [node for node in ast.walk(tree) if isinstance(node, ast.With)
               and node.lineno <= line <= node.end_lineno]
-    calls = ast.walk(blocks[-1]) if blocks else ()
-    return sum(isinstance(node, ast.Call) and getattr(node.func, "id", "") == "expect" for node in calls)
+    calls = [node for node in (ast.walk(blocks[-1]) if blocks else ())
+             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "expect"]
+    return [_Written(call.lineno, call.end_lineno, _text(call, "id"), _text(call, "hint")) for call in calls]
+
+
+def _text(call, keyword):
+    """A keyword's text where it is written out, else ""."""
+    values = (one.value for one in call.keywords if one.arg == keyword)
+    return next((value.value for value in values if isinstance(value, ast.Constant)), "")

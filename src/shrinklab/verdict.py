@@ -146,14 +146,15 @@ def _tenth(value):
 
 def _accuracy(before, after, budget):
     drop, rating = drop_points(before.accuracy, after.accuracy), rate_drop(before.accuracy, after.accuracy, budget)
-    return rating, (f"Accuracy {_moved(drop)} by {abs(drop):.1f} points, from {_percent(before.accuracy)} to "
-                    f"{_percent(after.accuracy)} %: {rating} (good is under {budget.drop_good_points:g}, "
-                    f"bad over {budget.drop_bad_points:g}).")
+    old, new = _percents(before.accuracy, after.accuracy)
+    return rating, (f"Accuracy {_moved(drop)} by {abs(drop):.1f} points, from {old} to {new} %: {rating} "
+                    f"(good is under {budget.drop_good_points:g}, bad over {budget.drop_bad_points:g}).")
 
 
-def _percent(share):
-    """One decimal, and a second where there is one: 99.7 to 87.45 is a fall of 12.3, 99.7 to 87.5 would not be."""
-    return f"{100 * share:.2f}".removesuffix("0")
+def _percents(*shares):
+    """One decimal, or two for all where one needs it: 99.70 to 87.45 is a fall of 12.3, 99.7 to 87.5 would not be."""
+    texts = [f"{100 * share:.2f}" for share in shares]
+    return [text.removesuffix("0") for text in texts] if all(text.endswith("0") for text in texts) else texts
 
 
 def _stability(flips, spread, budget):

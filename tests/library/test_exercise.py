@@ -73,7 +73,7 @@ def test_where_hidden_expectations_are_missing_no_points_are_promised(shell, cap
         """
     run(shell, cell)
     assert capsys.readouterr().out.splitlines()[-1] == (
-        "answer_1: 1 of 1 right here; 1 more when it is graded (all or nothing)")
+        "answer_1: 1 of 1 right here; 1 hidden one when it is graded (all or nothing)")
     run(shell, textwrap.dedent(cell) + '    expect(student("answer_1"), "b", hint="No.", id="key")')
     assert "1 of 2 right, 0 of 1 points" in capsys.readouterr().out
 
@@ -195,6 +195,15 @@ def test_a_name_that_is_no_function_any_more(shell, capsys):
 def test_an_abort_counts_every_expectation_that_was_not_reached(shell, capsys):
     assert answer(shell, "return weight.abs() if weight.dim() == 1 else weight.nothing") == 0.67
     assert "1 of 3 right" in capsys.readouterr().out
+
+
+def test_an_error_shows_the_hint_of_the_expectation_it_happened_in(shell, capsys):
+    points = answer(shell, "return weight.abs() if weight.ndim == 1 else 1 / 0")
+    assert points == 0.67, "one of three: the second raised, the third was not reached"
+    out = capsys.readouterr().out
+    assert "raised ZeroDivisionError" in out
+    assert "    shape: Keep the shape.\n" in out
+    assert [(one.id, one.passed) for one in results()["scores"].expectations] == [("sign", True), ("shape", False)]
 
 
 def test_an_error_in_handling_the_value_ends_the_check_with_a_line(shell, capsys):

@@ -83,7 +83,7 @@ def test_a_rise_is_called_a_rise():
 def test_the_drop_told_is_the_one_between_the_accuracies_told():
     """99.7 to 87.45 % are 12.25 points, 12.3 on paper; with 87.5 beside it readers would compute 12.2."""
     line = verdict(replace(BEFORE, accuracy=0.997), replace(after(), accuracy=0.8745)).reasons[0]
-    assert line.startswith("Accuracy fell by 12.3 points, from 99.7 to 87.45 %: bad")
+    assert line.startswith("Accuracy fell by 12.3 points, from 99.70 to 87.45 %: bad")
 
 
 def test_times_are_told_with_the_digits_that_show_the_change():
