@@ -104,6 +104,13 @@ def test_an_answer_is_told_neither_right_nor_wrong_before_it_is_graded(capsys):
         assert "your answer can be read" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(("given", "readable"), [("8160", True), ("8160.0", True), ('"8160"', False), ("True", False),
+                                                 ("[8160]", False)])
+def test_only_a_number_is_a_readable_number_of_bytes(given, readable):
+    result = grade_cells(solution("04"), "answer_3", replace={"answer_3": f"answer_3 = {given}"})[0]
+    assert result.expectations[0].passed == readable
+
+
 NOTHING = {
     "magnitude_scores": ["def magnitude_scores(weight):\n    pass"],
     "prune_mask": ["def prune_mask(scores, amount):\n    pass",
