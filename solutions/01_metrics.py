@@ -196,8 +196,7 @@ expect(student("two_by_two", *eight), [[3, 2], [1, 2]], id="eight", needs="found
 expect(student("two_by_two", *eight), [[3, 2], [1, 2]], dtype="int64", id="whole", needs="eight",
        hint="Counts are whole numbers: make the tensor with dtype=torch.int64.")
 call = student_call("two_by_two", *eight)
-expect([list(call.arguments[0]), list(call.arguments[1])], [list(eight[0]), list(eight[1])], id="unchanged",
-       needs="eight",
+expect(call.arguments, eight, id="unchanged", needs="eight",
        hint="Your function changed the labels or the decisions that it was given. Operators such as &= and methods "
             "that end in _ write in place.")
 ### BEGIN HIDDEN TESTS
@@ -273,12 +272,18 @@ expect(student("precision_recall", torch.tensor([[5, 0], [3, 0]])), [0.0, 0.0], 
        hint="Nothing was flagged, so precision is 0/0. By convention it counts as 0.0 here, not as nan or 1.")
 expect(student("precision_recall", torch.tensor([[5, 2], [0, 0]])), [0.0, 0.0], id="no-positive", needs="recall",
        hint="Nothing was there to be found, so recall is 0/0. By convention it counts as 0.0 here, not as nan or 1.")
+expect(student("precision_recall", torch.tensor([[3, 0], [0, 2]])), [1.0, 1.0], id="perfect", needs="recall",
+       hint="No false alarm and no miss: both are 1. One count may be 0; only a sum of 0 cannot be divided by.")
+expect(student_call("precision_recall", given).arguments[0], [[95, 10], [5, 90]], id="unchanged", needs="exact",
+       hint="Your function changed the matrix that it was given. Work on a copy.")
 ### BEGIN HIDDEN TESTS
 expect(student("precision_recall", torch.tensor([[90, 15], [10, 85]])), [85 / 100, 85 / 95], id="after",
        hint="For TP 85, FP 15, FN 10, TN 90 precision is 0.850 and recall 0.895.")
 lots = torch.tensor([[7_213_001, 4_001], [977, 23]])
 expect(student("precision_recall", lots), [23 / 4_024, 23 / 1_000], id="rare",
        hint="With millions of negatives and few positives the two are small, and different from each other.")
+expect(student("precision_recall", torch.tensor([[5, 0], [0, 0]])), [0.0, 0.0], id="nothing", needs="after",
+       hint="Nothing was flagged and nothing was there: both are 0/0, and both count as 0.0.")
 ### END HIDDEN TESTS
 
 # %% [markdown] key="rates-quick"
@@ -500,16 +505,16 @@ expect(student("rate_drop", 0.95, 0.85), "bad", id="points", needs="word",
             "by 100: accuracies are fractions, the rule counts points.")
 expect(student("rate_drop", 0.95, 0.935), "good", id="small", needs="points",
        hint="From 0.95 to 0.935 are 1.5 points. Anything under 2 is good.")
-expect(student("rate_drop", 0.95, 0.92), "borderline", id="middle",
+expect(student("rate_drop", 0.95, 0.92), "borderline", id="middle", needs="points",
        hint="3 points lie between 2 and 5.")
 expect(student("rate_drop", 0.85, 0.95), "good", id="rise", needs="points",
        hint="Accuracy rose. That is no loss at all, so don't drop the sign.")
-expect(student("rate_drop", 0.50, 0.46), "borderline", id="relative",
+expect(student("rate_drop", 0.50, 0.46), "borderline", id="relative", needs="points",
        hint="From 0.50 to 0.46 are 4 points. Points are a difference, not a share of the old accuracy.")
-expect(student("rate_drop", 0.925, 0.875), "borderline", id="five",
+expect(student("rate_drop", 0.925, 0.875), "borderline", id="five", needs="points",
        hint="Exactly 5.0 points: 5.0 itself is borderline, and bad begins above it. Round the drop before you compare: "
             "in floating point it is 5.000000000000004.")
-expect(student("rate_drop", 0.92, 0.90), "borderline", id="two",
+expect(student("rate_drop", 0.92, 0.90), "borderline", id="two", needs="points",
        hint="Exactly 2.0 points: good is under 2, so this one is borderline.")
 expect(student("rate_drop", 0.954, 0.90), "bad", id="tenth",
        hint="5.4 points are over 5. Round to 0.1 point and not to whole points; and round the drop, not the "
@@ -518,7 +523,11 @@ expect(student("rate_drop", 0.954, 0.90), "bad", id="tenth",
 expect([student("rate_drop", 0.9, 0.8496), student("rate_drop", 0.9, 0.8493)], ["borderline", "bad"], id="near-five",
        hint="5.04 points are shown as 5.0 and are borderline; 5.07 are shown as 5.1 and are bad.")
 expect([student("rate_drop", 0.9, 0.8804), student("rate_drop", 0.9, 0.8796)], ["borderline", "borderline"],
-       id="near-two", hint="1.96 points are shown as 2.0: borderline, since good is under 2.")
+       id="near-two", needs="points", hint="1.96 points are shown as 2.0: borderline, since good is under 2.")
+expect([student("rate_drop", 0.9, 0.8806), student("rate_drop", 0.9, 0.8815)], ["good", "good"], id="under-two",
+       needs="points", hint="1.94 points are shown as 1.9, and that is good.")
+expect([student("rate_drop", 0.9004, 0.8496), student("rate_drop", 0.9004, 0.8806)], ["bad", "borderline"],
+       id="round-the-drop", hint="Round the drop, not the two accuracies: from 0.9004 to 0.8496 are 5.08 points.")
 ### END HIDDEN TESTS
 
 # %% [markdown] key="rate-quick"
@@ -673,9 +682,8 @@ expect(student("threshold_for_recall", *table, 0.4), 0.6, id="at-least", needs="
 mixed = torch.tensor([0.2, 0.4, 0.8, 0.9, 0.6]), torch.tensor([0, 1, 0, 1, 1]).bool()
 expect(student("threshold_for_recall", *mixed, 1.0), 0.4, id="any-order", needs="number",
        hint="The scores come in any order. Take those of the positives, then sort them.")
-expect(student_call("threshold_for_recall", *mixed, 0.5).arguments[0], [0.2, 0.4, 0.8, 0.9, 0.6], id="unchanged",
-       needs="highest",
-       hint="Your function changed the scores that it was given. Work on a copy.")
+expect(student_call("threshold_for_recall", *mixed, 0.5).arguments, (*mixed, 0.5), id="unchanged",
+       needs="highest", hint="Your function changed the scores or the labels that it was given. Work on a copy.")
 ### BEGIN HIDDEN TESTS
 equal = torch.tensor([0.8, 0.8, 0.8, 0.3]), torch.tensor([1, 1, 1, 1]).bool()
 expect([student("threshold_for_recall", *equal, share) for share in (0.25, 0.75, 1.0)], [0.8, 0.8, 0.3], id="ties",
@@ -683,6 +691,10 @@ expect([student("threshold_for_recall", *equal, share) for share in (0.25, 0.75,
 spread_out = torch.linspace(0.01, 0.99, 200), torch.arange(200) % 3 == 0
 expect(student("threshold_for_recall", *spread_out, 0.9), rare.threshold_for_recall(*spread_out, 0.9), id="many",
        hint="On 200 images with 67 positives your threshold differs from the library's.")
+hundred = torch.linspace(1.0, 0.01, 100), torch.ones(100).bool()
+expect(student("threshold_for_recall", *hundred, 0.5001), hundred[0][50], id="exact-share",
+       hint="50.01 of 100 positives need 51. Before you round up, take off no more than what floating point adds, "
+            "1e-6 for example.")
 ### END HIDDEN TESTS
 
 # %% [markdown] key="choose-quick"
@@ -1088,7 +1100,7 @@ answer_1 = 0.25
 
 # %% check="answer_1" points=1
 share = student("answer_1")
-expect(isinstance(share, int | float) and 0 <= share <= 1, id="form",
+expect(isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1, id="form",
        hint="Write a number without quotes, from 0 to 1: 0.5 and not 50.")
 ### BEGIN HIDDEN TESTS
 expect(student("answer_1"), 10 / (10 + 30), rtol=0, atol=0.006, id="key",
@@ -1144,7 +1156,7 @@ answer_4 = 0.6875
 
 # %% check="answer_4" points=1
 share = student("answer_4")
-expect(isinstance(share, int | float) and 0 <= share <= 1, id="form",
+expect(isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1, id="form",
        hint="Write a number without quotes, from 0 to 1: 0.5 and not 50.")
 ### BEGIN HIDDEN TESTS
 worth = metrics.average_precision([5, 4, 3, 2, 1], [True, True, False, True, False], 4)

@@ -79,7 +79,7 @@ def test_a_function_that_does_nothing_earns_next_to_nothing(name, value):
     assert result.points <= 0.15 * result.max_points
 
 
-@pytest.mark.parametrize("given", ["25", "'0.25'", "-0.25", "[0.25]"])
+@pytest.mark.parametrize("given", ["25", "'0.25'", "-0.25", "[0.25]", "True"])
 def test_an_answer_that_is_no_share_is_told_so(given, capsys):
     source = next(cell.source for cell in released("01").cells if cell.id == "01-check-answer_1")
     exec(source, run_cells("01") | {"answer_1": eval(given)})
