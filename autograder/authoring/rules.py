@@ -11,6 +11,7 @@ from autograder.authoring.expand import (
     solution_text,
     uncommented,
 )
+from autograder.authoring.loops import loops
 from autograder.authoring.markers import text
 from autograder.authoring.names import names_of, plain_python
 from autograder.authoring.problems import Problem, nearest
@@ -131,6 +132,10 @@ def _check(cell):
         if "needs" in given and needs not in seen:
             yield Problem(line, f"needs={needs!r} is no id of an expectation above this one")
         seen |= {id} - {None}
+    for line, what in loops(tree):
+        yield Problem(cell.line + line - 1, f"{what} goes item by item over what the student's function gave, and that "
+                                            "may be a million numbers; compare it whole: expect(value, ...), "
+                                            "value.max(), value.keys() == ...")
     for node in ast.walk(tree):
         several = isinstance(node, ast.Constant | ast.JoinedStr) and node.lineno != node.end_lineno
         if several and _inside_string(cell.source, node):

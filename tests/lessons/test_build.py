@@ -305,6 +305,15 @@ FAULTS = {
                        "pass", -3, "has no expect"),
     "no hint": (', hint="Sort first."', "", 0, "expect has no hint"),
     "two expectations with one id": ('id="none"', 'id="half"', 0, "two expectations of this check have the id 'half'"),
+    "a loop over the student's value": ("expect(scores, [3.0, 1.0]", "expect(sorted(scores), [1.0, 3.0]", 0,
+                                        r"sorted\(\.\.\.\) goes item by item.*compare it whole"),
+    "a loop over a changed argument": ("expect(call.arguments[0].sum()", "expect(sum([*call.arguments[0]])", 0,
+                                       r"\* goes item by item"),
+    "a for over the student's value": ("expect(call.value, torch.full((2, 3), 7.25)",
+                                       "expect([abs(row) for row in call.value], torch.full((2, 3), 7.25)", 0,
+                                       "for goes item by item"),
+    "a walk over the arguments": ("expect(call.arguments[0].sum(), -43.5", "expect(list(call.arguments), "
+                                  "[torch.full((2, 3), -7.25)]", None, None),
     "needs what is not above": ('id="none"', 'id="none", needs="later"', 0, "needs='later' is no id of an expectation"),
     "a string that indenting changes": ('low, mean = student("split_scores"', 'text = """a\nb"""\n'
                                         'low, mean = student("split_scores"', 0, "a string over several lines"),
