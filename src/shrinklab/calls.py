@@ -189,7 +189,7 @@ def _student_error(told, printed):
     if kind == "missing":
         return StudentError(message, f"{function} is missing or is not a function.", printed)
     if kind == "crossing":
-        public = f"What {function} gives is no number, string, list, dict, array or model."
+        public = f"What {function} gives is too large, or it is no number, string, list, dict, array or model."
         return StudentError(f"What {function} gives cannot be checked: {message}", public, printed)
     line = f", line {told['line']}" if type(told.get("line")) is int and 0 < told["line"] < 10**6 else ""
     public = f"{function}{line} raised {_error_name(told.get('type'))}"

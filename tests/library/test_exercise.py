@@ -409,6 +409,12 @@ def test_the_grader_prints_no_value_and_no_message_of_the_student(capsys):
         assert "0 of 1 points" in out
 
 
+def test_a_value_that_is_too_large_is_not_called_another_kind(capsys):
+    with backend(Elsewhere("import torch\ndef f(x): return torch.zeros(3_000_000)")):
+        assert secret_check() == 0.0
+    assert "What f gives is too large, or" in capsys.readouterr().out
+
+
 def test_the_grader_records_ids_and_hints(capsys):
     with backend(Elsewhere("def f(x): return 654321")):
         assert secret_check() == 1.0
