@@ -16,7 +16,7 @@ from tqdm import tqdm
 from traitlets.config import Config
 
 from autograder.course import read_notebook, shown
-from autograder.intake import verdict
+from autograder.intake import PLACEHOLDER, verdict
 from autograder.lessons import solution_path
 from shrinklab.errors import need
 
@@ -43,6 +43,8 @@ def grade(course, name):
     export(course)
     print(f"\nfeedback: {_seen(course, 'feedback')}/STUDENT/{name}/{name}.html\n"
           f"grades:   {_seen(course, 'grades.csv')}")
+    if unplaced(course):
+        print(f"not looked at: {', '.join(unplaced(course))} (a submission is STUDENT/{name}/{name}.ipynb)")
     for student, log in failed.items():
         print(f"\nnot graded: {student}: nbgrader failed, which is no fault of the submission:\n{log[-2000:]}")
     return 1 if failed else 0
@@ -58,11 +60,25 @@ def grade_all(course, name):
         enter(course, name)
         failed = {}
         for student in tqdm(students, desc=f"grading {name}", unit="student", disable=None):
-            result = api.autograde(name, student)
+            with _something_to_read(course.grading / "submitted" / student / name):
+                result = api.autograde(name, student)
             if not result["success"]:
                 failed[student] = result.get("log", "") + result["error"]
         _write_feedback(api, name)
     return [row(course, name, student) for student in students if student not in failed], failed
+
+
+@contextlib.contextmanager
+def _something_to_read(folder):
+    """A placeholder in a folder without a notebook: intake tells the student, and nbgrader does not stop."""
+    placeholder, bare = folder / PLACEHOLDER, folder.is_dir() and not any(folder.glob("*.ipynb"))
+    if bare:
+        placeholder.write_text("{}")
+    try:
+        yield
+    finally:
+        if bare:
+            placeholder.unlink(missing_ok=True)
 
 
 def feedback(course, name):
@@ -120,8 +136,11 @@ def enter(course, name):
 def row(course, name, student):
     """The summary line of a graded submission, read from the gradebook and the graded notebook."""
     graded = course.grading / "autograded" / student / name / f"{name}.ipynb"
-    status, reasons = verdict(read_notebook(graded))
-    remarks = [reasons[0] if status == "rejected" else f"{status}: {reason}" for reason in reasons[:1]]
+    notebook = read_notebook(graded)
+    status, reasons = verdict(notebook)
+    remarks = [reasons[0] if status == "rejected" else f"{status}: {reason}{_more(reasons)}" for reason in reasons[:1]]
+    stopped = notebook["metadata"].get("shrinklab", {}).get("remarks", [])
+    remarks += [f"{remark}{_more(stopped)}" for remark in stopped[:1]]
     with Gradebook(course.gradebook) as gradebook:
         found = gradebook.find_submission(name, student)
         by_hand = found.max_score - found.max_code_score
@@ -130,6 +149,17 @@ def row(course, name, student):
         if found.late_submission_penalty:
             remarks.append(f"late: {found.late_submission_penalty:g} points less")
         return Row(student, found.score, found.max_score, found.code_score, found.max_code_score, "; ".join(remarks))
+
+
+def _more(reasons):
+    return f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
+
+
+def unplaced(course):
+    """What lies in submitted/ where no lesson's grading looks: sorted names, relative to it."""
+    folder, lessons = course.grading / "submitted", set(course.lessons())
+    return sorted(entry.name for entry in folder.glob("*") if not entry.name.startswith(".") and not (
+        entry.is_dir() and lessons & {inside.name for inside in entry.iterdir()}))
 
 
 def export(course):

@@ -16,6 +16,8 @@ from autograder.repair import NOTICE, graft
 
 MOST_BYTES = 20 * 2**20
 MOST_CELLS = 2000
+# Stands in a folder without a notebook while nbgrader looks at it: an empty folder stops nbgrader.
+PLACEHOLDER = "no-notebook.ipynb"
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ def verdict(notebook):
 def _find(path, remarks):
     if os.path.lexists(path):
         return path
-    others = sorted(other for other in path.parent.glob("*.ipynb")) if path.parent.is_dir() else []
+    found = path.parent.glob("*.ipynb") if path.parent.is_dir() else ()
+    others = sorted(other for other in found if other.name != PLACEHOLDER)
     if len(others) != 1:
         held = f"it holds {_names(p.name for p in others)}" if others else "it holds no notebook"
         raise Rejected(f"There is no file {path.name} in your submission ({held}). Hand in the notebook under the "

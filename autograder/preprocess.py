@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from nbformat import from_dict
+from nbgrader.api import Gradebook, TaskCell
 from nbgrader.preprocessors import Execute
 from traitlets import Integer
 
@@ -38,9 +39,24 @@ class ExecuteApart(Execute):
         for remark in graded.remarks:
             self.log.warning("%s: %s", resources["nbgrader"]["student"], remark)
         nb.cells = from_dict(graded.notebook["cells"])
+        nb.metadata["shrinklab"] = from_dict(nb.metadata.get("shrinklab", {}) | {"remarks": list(graded.remarks)})
+        await_marks(resources["nbgrader"])
         return nb, resources
 
     def _refuse(self, nb, reasons):
         for cell in nb.cells:
             if is_check(cell):
                 cell.outputs = from_dict(outputs.of_check(Checked(0.0, f"Not graded. {reasons[0]}\n", None)))
+
+
+def await_marks(names):
+    """Let text that nobody has marked wait for a mark: nbgrader gives it 0 where the file came under another name.
+
+    names: nbgrader's resources (assignment, notebook, student, db_url).
+    """
+    with Gradebook(names["db_url"]) as gradebook:
+        submitted = gradebook.find_submission_notebook(names["notebook"], names["assignment"], names["student"])
+        for grade in submitted.grades:
+            if isinstance(grade.cell, TaskCell) and grade.manual_score is None:
+                grade.auto_score, grade.needs_manual_grade = None, True
+        gradebook.db.commit()

@@ -108,7 +108,9 @@ def put_back(mine, released, cell):
 
 def main(arguments):
     book = Workbook()
-    if not 1 <= len(arguments) <= 2:
+    while arguments and not arguments[-1]:  # make passes an empty EXERCISE, and an empty LESSON before one
+        arguments = arguments[:-1]
+    if not 1 <= len(arguments) <= 2 or not arguments[0]:
         known = ", ".join(folder.split("_")[0] for folder in book.lessons())
         raise Mistake(f"LESSON is missing; use one of {known}, for example: make reset LESSON={known[:2]}")
     what, backup = reset_lesson(book, *arguments) if len(arguments) == 1 else reset_exercise(book, *arguments)
@@ -120,6 +122,6 @@ def main(arguments):
 
 if __name__ == "__main__":
     try:
-        main([argument for argument in sys.argv[1:] if argument])
+        main(sys.argv[1:])
     except Mistake as mistake:
         sys.exit(f"error: {mistake}")

@@ -187,7 +187,8 @@ def _student_error(told, printed):
     if kind == "unwritten":
         return NotWritten(f"{function} is not written yet.", printed=printed)
     if kind == "missing":
-        return StudentError(message, f"{function} is missing or is not a function.", printed)
+        public = f"{function} is not there: its cell is missing or did not run to its end."
+        return StudentError(message, public, printed)
     if kind == "crossing":
         public = f"What {function} gives is too large, or it is no number, string, list, dict, array or model."
         return StudentError(f"What {function} gives cannot be checked: {message}", public, printed)

@@ -153,8 +153,8 @@ def test_a_removed_check_earns_nothing_and_is_named(tiny):
     ("def scores(weight):\n    raise SystemExit", "SystemExit"),
     ("def scores(weight):\n    return lambda: 1", "scores"),
     ("def scores(weight):\n    return [0] * 10**6", "scores"),
-    ("def scores(weight): return weight.abs(", "scores is missing"),
-    ("while True: pass", "scores is missing"),
+    ("def scores(weight): return weight.abs(", "scores is not there: its cell is missing or did not run to its end"),
+    ("while True: pass", "scores is not there: its cell is missing or did not run to its end"),
 ], ids=["loop", "exit", "crash", "SystemExit", "function", "huge", "syntax", "loop-in-the-cell"])
 def test_what_fails_gives_0_for_itself_with_a_sentence_and_the_rest_goes_on(tiny, source, says):
     graded = grade(tiny, source, seconds=3)

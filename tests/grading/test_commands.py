@@ -89,6 +89,37 @@ def test_grading_a_clone_that_has_never_graded_then_a_new_student(course, run):
     assert "not written yet" in page.read_text(encoding="utf-8")
 
 
+def test_files_of_other_names_and_folders_without_a_notebook_are_graded_like_all(course, run):
+    """A misnamed file lost the points for its text, and a folder without a notebook its row."""
+    course.submit("ann", with_sources(course.released, **RIGHT))
+    course.write(course.folder("dora") / "My homework (1).ipynb", with_sources(course.released, **RIGHT))
+    (course.folder("zoe") / "essay.txt").write_text("my answers")
+    (course.root / "autograder" / "submitted" / "loose.ipynb").write_text("{}")
+    try:
+        status, out, _ = run("grade", "90")
+        assert status == 0, out
+        rows = {line.split()[0]: line for line in out.splitlines() if line.strip()}
+        assert "3/3" in rows["dora"]
+        assert "Your file is called My homework (1).ipynb" in rows["dora"]
+        assert "2 points to mark by hand" in rows["dora"]
+        assert "0/5" in rows["zoe"]
+        assert f"There is no file {NAME}.ipynb" in rows["zoe"]
+        assert [line for line in out.splitlines() if "not looked at: loose.ipynb" in line]
+        assert not list(course.folder("zoe").glob("*.ipynb"))
+        page = course.root / "autograder" / "feedback" / "zoe" / NAME / f"{NAME}.html"
+        assert f"There is no file {NAME}.ipynb" in page.read_text(encoding="utf-8")
+    finally:
+        (course.root / "autograder" / "submitted" / "loose.ipynb").unlink()
+
+
+def test_a_cell_that_had_to_be_stopped_stands_in_the_table(course, run, monkeypatch):
+    monkeypatch.setattr("autograder.course.CELL_SECONDS", 2)
+    course.submit("eve", with_sources(course.released, **RIGHT | {
+        "scores": "def scores(weight):\n    return weight.abs()\nwhile True:\n    pass"}))
+    _, out, _ = run("grade", "90")
+    assert "longer than" in next(line for line in out.splitlines() if line.startswith("eve "))
+
+
 def test_a_mended_check_counts_at_the_next_grading(course, run):
     course.submit("ann", with_sources(course.released, **RIGHT))
     source = course.root / "solutions" / f"{NAME}.py"

@@ -412,6 +412,14 @@ def test_unknown_names_list_the_known_ones(book):
     assert not (book.home / "backups").exists()
 
 
+def test_an_exercise_without_its_lesson_asks_for_the_lesson(book, monkeypatch):
+    monkeypatch.setattr(reset, "Workbook", lambda: book)
+    with pytest.raises(workbook.Mistake, match="LESSON is missing"):
+        reset.main(["", "f"])
+    with pytest.raises(workbook.Mistake, match="LESSON is missing"):
+        reset.main(["", ""])
+
+
 def test_a_free_text_answer_can_be_reset_and_its_question_cannot():
     ours = {"shrinklab": {"kind": "essay", "name": "reflect"}}
     question = {"id": "04-essay-reflect", "metadata": ours | {"nbgrader": {"task": True, "solution": False}}}
