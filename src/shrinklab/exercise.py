@@ -16,9 +16,7 @@ halve: 1 of 2 right, 1 of 2 points
 1.0
 """
 
-import ast
 import contextlib
-import linecache
 import math
 import sys
 from contextvars import ContextVar
@@ -28,6 +26,7 @@ from shrinklab.calls import Call, NotWritten, StudentError, perform, receive, re
 from shrinklab.compare import difference
 from shrinklab.errors import need
 from shrinklab.refs import Ref
+from shrinklab.written import expectations
 
 __all__ = ["Call", "CheckResult", "Expectation", "NotWritten", "Ref", "StudentError", "backend", "check",
            "enter_grading", "expect", "ref", "results", "student", "student_call", "use"]
@@ -165,7 +164,7 @@ class check:
     def __enter__(self):
         frame = sys._getframe(1)
         self.namespace = frame.f_globals
-        self.written = _expectations(frame.f_code.co_filename, frame.f_lineno)
+        self.written = expectations(frame.f_code.co_filename, frame.f_lineno)
         self.outer, self.session.open = self.session.open, self
         self.session.results.pop(self.name, None)
         return self
@@ -313,32 +312,3 @@ def _empty(answer):
 
 def _code(function):
     return getattr(function, "__code__", function)
-
-
-@dataclass(frozen=True)
-class _Written:
-    """An `expect(` call as it stands in the source of a check, with its lines."""
-
-    first: int
-    last: int
-    id: str
-    hint: str
-
-
-def _expectations(filename, line):
-    """The `expect(` calls of the check block around this line; none when its source is not known."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(filename)))
-    except SyntaxError:
-        return []
-    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.With)
-              and node.lineno <= line <= node.end_lineno]
-    calls = [node for node in (ast.walk(blocks[-1]) if blocks else ())
-             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "expect"]
-    return [_Written(call.lineno, call.end_lineno, _text(call, "id"), _text(call, "hint")) for call in calls]
-
-
-def _text(call, keyword):
-    """A keyword's text where it is written out, else ""."""
-    values = (one.value for one in call.keywords if one.arg == keyword)
-    return next((value.value for value in values if isinstance(value, ast.Constant)), "")
