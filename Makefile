@@ -75,5 +75,5 @@ screenshots: dev ## take the README's screenshots with the browser test
 baselines: dev ## retrain the bundled networks
 	$(VENV_PYTHON) benchmarks/baselines.py $(ARGS)
 
-bench: dev ## run side by side with torch.nn.utils.prune and print a table
-	$(VENV_PYTHON) benchmarks/pruning.py $(ARGS)
+bench: dev ## tables beside the best tools, into benchmarks/results/ (one of them: ARGS="channels")
+	$(VENV_PYTHON) benchmarks $(ARGS)
