@@ -12,10 +12,11 @@ import torch
 from torch.nn import functional as F
 from tqdm.auto import tqdm
 
+from shrinklab.augment import REACH, augmented
 from shrinklab.errors import need
 from shrinklab.metrics import accuracy
 
-REACH = {"none": 0, "shift": 2, "crop_flip": 4}  # how far an image is moved, in pixels
+__all__ = ["Recipe", "augmented", "cross_entropy", "fit", "set_seed"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Recipe:
     augment: str = "none"  # "none", "shift" (MNIST) or "crop_flip" (CIFAR-10)
     bfloat16: bool = False
     seed: int = 0
+    patience: int | None = None  # stop after so many epochs without a better validation accuracy; None: never
 
 
 def set_seed(seed):
@@ -41,26 +43,6 @@ def set_seed(seed):
     random.seed(seed)
     np.random.seed(seed % 2**32)
     torch.manual_seed(seed)
-
-
-def augmented(images, how, generator):
-    """Randomly shifted (and, for "crop_flip", mirrored) copies of images (N, C, H, W); padding repeats the border.
-
-    "shift" moves by up to 2 pixels, "crop_flip" by up to 4 (the usual CIFAR-10 crop).
-    """
-    if how == "none":
-        return images
-    reach = REACH[how]
-    n, _, height, width = images.shape
-    padded = F.pad(images, [reach] * 4, mode="reflect" if how == "crop_flip" else "replicate")
-    dy, dx = torch.randint(0, 2 * reach + 1, (2, n, 1), generator=generator)
-    rows = (dy + torch.arange(height))[:, None, :, None]
-    columns = dx + torch.arange(width)
-    if how == "crop_flip":
-        mirror = torch.rand(n, 1, generator=generator) < 0.5
-        columns = torch.where(mirror, columns.flip(1), columns)
-    index = torch.arange(n)[:, None, None, None], torch.arange(images.shape[1])[None, :, None, None]
-    return padded[index[0], index[1], rows, columns[:, None, None, :]]
 
 
 def _average(ema, model, decay):
@@ -97,62 +79,126 @@ def _hold(model, masks):
             parameters[name].masked_fill_(~mask, 0.0)  # a product would leave -0.0, which no file packs
 
 
-def _check(recipe, images, masks, model):
+def cross_entropy(logits, labels, images):
+    """The loss of plain classification: logits (N, classes), int64 labels (N,) -> the mean, (). Images do not count.
+
+    >>> cross_entropy(torch.zeros(1, 10), torch.tensor([3]), None)  # ln 10
+    tensor(2.3026)
+    """
+    return F.cross_entropy(logits, labels)
+
+
+def fit(model, data, recipe=None, *, masks=None, loss=None, on_epoch=None, progress=True):
+    """Train `model` IN PLACE on data.train; return one {"epoch", "loss", "validation_accuracy"} per epoch.
+
+    data: a `Data`, or anything with .train and .validation of .images and .labels.
+    masks: {parameter name: bool tensor}, held at zero through the whole training.
+    loss: a function of logits (N, classes), labels (N,) and the images they belong to, augmented, (N, C, H, W), that
+    returns a scalar; cross-entropy unless given. `distill.distillation_loss` makes one.
+    on_epoch: called with each record, so that a caller can show progress; it may raise to stop the training.
+    The weights that remain are those of the epoch with the best validation accuracy. With recipe.patience the
+    training ends early; the learning rate falls as if it went on. The test set is not touched.
+
+    >>> from types import SimpleNamespace as Part
+    >>> split = Part(images=torch.tensor([[1.0], [-1.0]]), labels=torch.tensor([1, 0]))
+    >>> model = torch.nn.Linear(1, 2)
+    >>> fit(model, Part(train=split, validation=split), Recipe(epochs=50), progress=False)[-1]["validation_accuracy"]
+    1.0
+    """
+    recipe, masks, loss = recipe or Recipe(), masks or {}, loss or cross_entropy
+    _check_recipe(recipe, len(data.train.labels))
+    _check_model(model, masks, loss)
+    modes = [(module, module.training) for module in model.modules()]
+    # The caller's random numbers go on as if nothing had been drawn.
+    with torch.random.fork_rng(devices=[]):
+        try:
+            history, best = _epochs(_Training(model, data, recipe, masks, loss), on_epoch, progress)
+        finally:
+            for module, training in modes:
+                module.training = training
+    model.load_state_dict(best)
+    return history
+
+
+def _epochs(training, on_epoch, progress):
+    """Train epoch by epoch; -> the records, and the weights of the best one."""
+    recipe, history, best, best_epoch = training.recipe, [], None, 0
+    bar = tqdm(range(1, recipe.epochs + 1), desc="training", unit="epoch", disable=not progress)
+    for epoch in bar:
+        record = {"epoch": epoch, "loss": training.epoch(), "validation_accuracy": training.validation_accuracy()}
+        history.append(record)
+        if best is None or record["validation_accuracy"] > history[best_epoch - 1]["validation_accuracy"]:
+            best, best_epoch = copy.deepcopy(training.ema.state_dict()), epoch
+        bar.set_postfix(loss=f"{record['loss']:.3f}", validation=f"{record['validation_accuracy']:.2%}")
+        if on_epoch:
+            on_epoch(record)
+        if recipe.patience is not None and epoch - best_epoch >= recipe.patience:
+            break
+    bar.close()
+    return history, best
+
+
+class _Training:
+    """The state of one call of `fit`: its optimizer, its random numbers, and the moving average of the weights."""
+
+    def __init__(self, model, data, recipe, masks, loss):
+        self.model, self.data, self.recipe, self.masks, self.loss = model, data, recipe, masks, loss
+        self.generator = torch.Generator().manual_seed(recipe.seed)
+        torch.manual_seed(recipe.seed)
+        batches = (len(data.train.images) + recipe.batch_size - 1) // recipe.batch_size
+        self.optimizer, self.schedule = _optimizer(model, recipe, recipe.epochs * batches)
+        _hold(model, masks)
+        self.ema = copy.deepcopy(model) if recipe.ema_decay else model
+
+    def epoch(self):
+        """See every training image once; -> the mean loss."""
+        images, labels = self.data.train.images, self.data.train.labels
+        self.model.train()
+        total = torch.zeros(())
+        for rows in torch.randperm(len(images), generator=self.generator).split(self.recipe.batch_size):
+            total += self.step(images[rows], labels[rows]) * len(rows)
+        return float(total / len(images))
+
+    def step(self, images, labels):
+        """One batch, one step of the optimizer; -> the loss before it, ()."""
+        x = augmented(images, self.recipe.augment, self.generator)
+        x = x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bfloat16):
+            loss = self.loss(self.model(x).float(), labels, x)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.schedule.step()
+        _hold(self.model, self.masks)
+        if self.recipe.ema_decay:
+            _average(self.ema, self.model, self.recipe.ema_decay)
+        return loss.detach()
+
+    def validation_accuracy(self):
+        return accuracy(self.ema, self.data.validation)
+
+
+def _check_recipe(recipe, images):
     need(recipe.epochs >= 1, f"epochs is {recipe.epochs}", "training needs at least one epoch", "use 1 or more")
     need(recipe.batch_size >= 1, f"batch_size is {recipe.batch_size}", "a batch holds at least one image",
          "use 1 or more, for example 128")
     need(recipe.augment in REACH, f"augment is {recipe.augment!r}", f"known ways are {', '.join(REACH)}",
          "use one of them")
-    need(len(images) > 0, "the training split has 0 images", "training needs at least one", "load one with images")
+    need(recipe.patience is None or recipe.patience >= 1, f"patience is {recipe.patience}",
+         "patience counts epochs without a better validation accuracy", "use 1 or more, or None for no early stop")
+    need(images > 0, "the training split has 0 images", "training needs at least one", "load one with images")
+
+
+def _check_model(model, masks, loss):
     names = dict(model.named_parameters())
+    need(any(parameter.requires_grad for parameter in names.values()),
+         f"the {type(model).__name__} has no parameter to train", "fit moves parameters",
+         "train the float model; for a QuantizedModel use quantize.training.qat")
+    for name, parameter in names.items():
+        need(not parameter.isnan().any(), f"{name} holds NaN", "training starts from numbers",
+             "load or build the model again")
     for name in masks:
         need(name in names, f"the mask names {name!r}", f"the model's parameters are {', '.join(names)}",
              "use one of them")
-
-
-def fit(model, data, recipe=None, *, masks=None, on_epoch=None, progress=True):
-    """Train `model` IN PLACE on data.train; return one {"epoch", "loss", "validation_accuracy"} per epoch.
-
-    data: a `Data`, or anything with .train and .validation of .images and .labels.
-    masks: {parameter name: bool tensor}, held at zero through the whole training.
-    on_epoch: called with each record, so that a caller can show progress; it may raise to stop the training.
-    The weights that remain are those of the epoch with the best validation accuracy. The test set is not touched.
-    """
-    recipe, masks = recipe or Recipe(), masks or {}
-    images, labels = data.train.images, data.train.labels
-    _check(recipe, images, masks, model)
-    generator = torch.Generator().manual_seed(recipe.seed)
-    torch.manual_seed(recipe.seed)
-    batches = (len(images) + recipe.batch_size - 1) // recipe.batch_size
-    optimizer, schedule = _optimizer(model, recipe, recipe.epochs * batches)
-    history, best = [], None
-    was_training = model.training
-    _hold(model, masks)
-    ema = copy.deepcopy(model) if recipe.ema_decay else model
-    bar = tqdm(range(1, recipe.epochs + 1), desc="training", unit="epoch", disable=not progress)
-    for epoch in bar:
-        model.train()
-        total = torch.zeros(())
-        for rows in torch.randperm(len(images), generator=generator).split(recipe.batch_size):
-            x = augmented(images[rows], recipe.augment, generator).contiguous(memory_format=torch.channels_last)
-            with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
-                loss = F.cross_entropy(model(x).float(), labels[rows])
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            _hold(model, masks)
-            total += loss.detach() * len(rows)
-            if recipe.ema_decay:
-                _average(ema, model, recipe.ema_decay)
-        record = {"epoch": epoch, "loss": float(total / len(images)),
-                  "validation_accuracy": accuracy(ema, data.validation)}
-        history.append(record)
-        if best is None or record["validation_accuracy"] > best[0]:
-            best = record["validation_accuracy"], copy.deepcopy(ema.state_dict())
-        bar.set_postfix(loss=f"{record['loss']:.3f}", validation=f"{record['validation_accuracy']:.2%}")
-        if on_epoch:
-            on_epoch(record)
-    model.load_state_dict(best[1])
-    model.train(was_training)
-    return history
+    need(callable(loss), f"loss is {loss!r}", "a loss is a function of logits, labels and images",
+         "leave it out for cross-entropy")
