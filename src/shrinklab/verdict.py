@@ -3,9 +3,11 @@
 import math
 from dataclasses import dataclass
 
-import torch
-
 from shrinklab.errors import need
+from shrinklab.measurement import SIMULATED
+from shrinklab.stability import flip_rate, spread
+
+__all__ = ["Budget", "Verdict", "drop_points", "flip_rate", "rate_drop", "spread", "verdict"]
 
 GOOD, BORDERLINE, BAD = "good", "borderline", "bad"
 
@@ -63,7 +65,8 @@ def verdict(before, after, budget=None, *, flips=None, spread=None):
     device is broken, or neither size nor latency saves anything worth having. Borderline: everything between.
     Numbers are compared as they are shown, rounded to 0.1 point or per cent. Unstable predictions count as bad
     accuracy: flips (share of changed predictions; taken from the measurements where they hold it) and spread
-    (range of accuracies over calibration seeds, 0 to 1) over the budget's limits.
+    (range of accuracies over calibration seeds, 0 to 1) over the budget's limits. The latency of integers simulated in
+    floats is not rated, and without it nothing is good; two runtimes are compared, and the reasons say so.
 
     >>> from shrinklab.measure import Measurement
     >>> before = Measurement(accuracy=0.95, file_bytes=1_000_000, latency_ms=6.0)
@@ -89,33 +92,6 @@ def verdict(before, after, budget=None, *, flips=None, spread=None):
         return Verdict(BAD, tuple(reasons))
     good = all(rating == GOOD for rating in [accuracy[0][0], *savings])
     return Verdict(GOOD if good else BORDERLINE, tuple(reasons))
-
-
-def flip_rate(predictions_before, predictions_after):
-    """Share of images whose predicted class changed, 0 to 1: class indices (N,), (N,) -> float.
-
-    Accuracy can stand still while many predictions change, some to right and as many to wrong.
-
-    >>> flip_rate([0, 1, 2, 3], [0, 1, 3, 2])
-    0.5
-    """
-    before, after = torch.as_tensor(predictions_before), torch.as_tensor(predictions_after)
-    need(before.shape == after.shape and before.ndim == 1 and len(before) > 0,
-         f"the predictions have shapes {tuple(before.shape)} and {tuple(after.shape)}",
-         "both are class indices of the same images, shape (N,)", "predict both on the same split; .argmax(1)")
-    return (before != after).double().mean().item()
-
-
-def spread(accuracies):
-    """Largest minus smallest of accuracies 0 to 1, for example over calibration seeds: how much is luck.
-
-    >>> round(spread([0.91, 0.88, 0.90]), 6)
-    0.03
-    """
-    values = [float(value) for value in accuracies]
-    need(len(values) >= 2 and all(0 <= value <= 1 for value in values), f"accuracies is {values}",
-         "a spread needs two or more, each from 0 to 1", "run at least two seeds")
-    return max(values) - min(values)
 
 
 def drop_points(before, after):
@@ -181,6 +157,9 @@ def _size(before, after, budget):
 
 
 def _latency(before, after, budget):
+    if SIMULATED in (before.runtime, after.runtime):
+        return BORDERLINE, ("Latency is not rated: integers simulated in floats do not run as fast as integer kernels; "
+                            "export the model and measure the runner.")
     old, new = before.latency_ms, after.latency_ms
     rating, percent, judged = _saving(old, new, budget.latency_good_percent, budget.latency_bad_percent)
     return rating, f"Latency {_moved(percent)} by {abs(percent):.1f} %, from {_ms(old)} to {_ms(new)} ms: {judged}."
@@ -199,18 +178,22 @@ def _limits(after, budget):
     found, size = [], getattr(after, budget.file)
     if budget.max_bytes is not None and size > budget.max_bytes:
         found.append((BAD, f"The file has {size:,} bytes; the device allows {budget.max_bytes:,}."))
-    if budget.max_latency_ms is not None and after.latency_ms > budget.max_latency_ms:
+    timed = after.runtime != SIMULATED
+    if timed and budget.max_latency_ms is not None and after.latency_ms > budget.max_latency_ms:
         found.append((BAD, f"A run takes {after.latency_ms:.3f} ms; the device allows {budget.max_latency_ms:g} ms."))
     return found
 
 
 def _caution(before, after):
-    """Say when the images are too few to tell the two accuracies apart."""
-    ends = before.accuracy_low, after.accuracy_high
-    if None in ends or before.accuracy <= after.accuracy or ends[1] < ends[0]:
-        return []
-    return ["The two accuracy intervals overlap: on this many images the drop may be chance. "
-            "A test on the paired predictions (mcnemar) can tell more."]
+    """Say what the ratings do not: two runtimes, or images too few to tell the two accuracies apart."""
+    found, ends, runtimes = [], (before.accuracy_low, after.accuracy_high), (before.runtime, after.runtime)
+    if not {None, SIMULATED} & set(runtimes) and runtimes[0] != runtimes[1]:
+        found.append(f"{runtimes[0]} ran before and {runtimes[1]} after: a part of the change in latency is the "
+                     "runtime's. Measure both in one runtime to see what the model's is.")
+    if None not in ends and before.accuracy > after.accuracy and ends[1] >= ends[0]:
+        found.append("The two accuracy intervals overlap: on this many images the drop may be chance. "
+                     "A test on the paired predictions (mcnemar) can tell more.")
+    return found
 
 
 def _flips(before, after):
