@@ -57,7 +57,7 @@ def sensitive_amounts(model, split, share, criterion=l1, *, steps=10, round_to=1
          "use some hundred training images")
     need(isinstance(steps, int) and steps >= 1, f"steps is {steps!r}", "steps is a whole number from 1", "use 10")
     plan = _Plan(model, share, criterion, split.images[:1], round_to)
-    sizes = {group.name: group.size for group in plan.groups}
+    sizes = {name: len(values) for name, values in plan.scores.items()}
     plan.reach(dict.fromkeys(sizes, 1.0))
     amounts = dict.fromkeys(sizes, 0.0)
     now = plan.macs(amounts)

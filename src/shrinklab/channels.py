@@ -12,7 +12,7 @@ from numbers import Real
 import torch
 from torch import nn  # noqa: F401  (the examples use it)
 
-from shrinklab import masks
+from shrinklab import masks, scoring
 from shrinklab.criteria import l1
 from shrinklab.errors import need
 from shrinklab.groups import cut_channels, groups_of, known, staying
@@ -41,7 +41,8 @@ def channel_scores(model, criterion=l1, *, example, reads=True):
     little: on ResNet8, at half the MACs, counting both keeps about 10 points more of the validation accuracy than
     makers alone; on LeNet neither is clearly better.
 
-    criterion: a function weight -> scores, or {weight name: scores} made beforehand (see `masks.scores`).
+    criterion: a function weight -> scores, or {weight name: scores} made beforehand (see `masks.scores`), or
+    {group name: scores (size,)}, which count as they are (see `channel_criteria`); groups without scores stay whole.
 
     >>> model = nn.Sequential(nn.Linear(1, 2, bias=False), nn.Linear(2, 1))
     >>> model[0].weight.data, model[1].weight.data = torch.tensor([[1.0], [-2.0]]), torch.tensor([[4.0, 0.5]])
@@ -163,6 +164,8 @@ def scores_of(model, wiring, groups, criterion, reads=True):
     """`channel_scores` of a network that was traced before."""
     need(groups, f"the model is a {type(model).__name__} without channels that can go",
          "the channels of inputs and outputs stay, so pruning needs a hidden layer", "pass a deeper model")
+    if isinstance(criterion, Mapping) and any(group.name in criterion for group in groups):
+        return _given(groups, criterion)
     total = torch.zeros(len(wiring.fixed), dtype=torch.float64)
     layers = {f"{name}.weight": layer for name, layer in wiring.layers.items() if layer.kind != "norm"}
     for name, values in masks.scores(model, criterion, list(layers)).items():
@@ -171,6 +174,19 @@ def scores_of(model, wiring, groups, criterion, reads=True):
         if reads and layer.kind == "dense":
             total.index_add_(0, layer.reads, pairs.sum(0, dtype=torch.float64))
     return {group.name: total[group.channels].float() for group in groups}
+
+
+def _given(groups, table):
+    """Scores of whole channels, made beforehand and checked, in the groups' order."""
+    known(table, [group.name for group in groups])
+    groups = [group for group in groups if group.name in table]
+    for group in groups:
+        values = table[group.name]
+        right = isinstance(values, torch.Tensor) and values.dtype != torch.bool and values.shape == (group.size,)
+        need(right, f"the scores of group {group.name} are {scoring.kind(values)}",
+             f"a channel has one score: a tensor of shape ({group.size},)", "sum the weights' scores over each channel")
+        scoring.comparable(values, f"the scores of group {group.name}")
+    return {group.name: table[group.name].float() for group in groups}
 
 
 def _compete(scores, amount):

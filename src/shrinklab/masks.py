@@ -6,28 +6,20 @@ themselves: `apply_masks` sets weights to zero in a copy of the model, whose ten
 
 import copy
 from collections.abc import Mapping
-from numbers import Real
 
 import pandas as pd
 import torch
-from torch import nn
+from torch import nn  # noqa: F401  (the examples use it)
 
 from shrinklab.criteria import l1
 from shrinklab.errors import need
 from shrinklab.metrics import accuracy
+from shrinklab.scoring import chosen, comparable, fraction, kind, prunable, score
 
-
-def prunable(model):
-    """Names of the weights that pruning may touch: those of convolutions and linear layers, in model order.
-
-    Biases and batch norm stay: they are few, and each serves a whole channel.
-
-    >>> prunable(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Linear(4, 5)))
-    ['0.weight', '2.weight']
-    """
-    kinds = nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear
-    found = {id(module.weight) for module in model.modules() if isinstance(module, kinds)}
-    return [name for name, parameter in model.named_parameters() if id(parameter) in found]
+__all__ = [
+    "apply_masks", "global_masks", "keep_highest", "layer_masks", "n_m_masks", "prunable", "scores", "sensitivity",
+    "sparsity",
+]
 
 
 def scores(model, criterion=l1, names=None):
@@ -40,7 +32,7 @@ def scores(model, criterion=l1, names=None):
     {'weight': tensor([[7., 7.]])}
     """
     weights = dict(model.named_parameters())
-    return {name: _score(name, weights[name].detach(), criterion) for name in _names(model, names)}
+    return {name: score(name, weights[name].detach(), criterion) for name in chosen(model, names)}
 
 
 def keep_highest(scores, amount):
@@ -52,12 +44,10 @@ def keep_highest(scores, amount):
     tensor([[False,  True],
             [False,  True]])
     """
-    need(isinstance(scores, torch.Tensor) and scores.dtype != torch.bool, f"the scores are {_kind(scores)}",
+    need(isinstance(scores, torch.Tensor) and scores.dtype != torch.bool, f"the scores are {kind(scores)}",
          "scores are a tensor of numbers, one per weight", "score the weights first, for example with l1(weight)")
-    undefined = int(scores.isnan().sum())
-    need(undefined == 0, f"the scores hold {undefined} NaN", "scores must be comparable",
-         "look for 0/0 or the log of a negative number")
-    return _keep(scores.reshape(-1), _fraction(amount)).reshape(scores.shape)
+    comparable(scores)
+    return _keep(scores.reshape(-1), fraction(amount)).reshape(scores.shape)
 
 
 def global_masks(model, amount, criterion=l1, names=None):
@@ -72,7 +62,7 @@ def global_masks(model, amount, criterion=l1, names=None):
     >>> global_masks(layer, 0.5)
     {'weight': tensor([[False,  True, False,  True]])}
     """
-    amount = _fraction(amount)
+    amount = fraction(amount)
     table = scores(model, criterion, names)
     keep = _keep(torch.cat([values.reshape(-1) for values in table.values()]), amount)
     parts = keep.split([values.numel() for values in table.values()])
@@ -90,7 +80,7 @@ def layer_masks(model, amount, criterion=l1):
     4000
     """
     amounts = amount if isinstance(amount, Mapping) else dict.fromkeys(prunable(model), amount)
-    amounts = {name: _fraction(value) for name, value in amounts.items()}
+    amounts = {name: fraction(value) for name, value in amounts.items()}
     table = scores(model, criterion, list(amounts))
     return {name: keep_highest(values, amounts[name]) for name, values in table.items()}
 
@@ -111,10 +101,10 @@ def n_m_masks(model, n=2, m=4, criterion=l1, names=None):
          "n of every m weights are kept, 1 <= n <= m", "use n=2, m=4")
     weights = dict(model.named_parameters())
     if names is None:
-        names = [name for name in _names(model, None) if weights[name].shape[1] % m == 0]
+        names = [name for name in chosen(model, None) if weights[name].shape[1] % m == 0]
         need(names, f"m is {m}", f"no layer of this model has a number of inputs that {m} divides",
              "use a smaller m")
-    for name in _names(model, names):
+    for name in chosen(model, names):
         inputs = weights[name].shape[1]
         need(inputs % m == 0, f"{name} has {inputs} inputs", f"groups of {m} need a multiple of {m}",
              "leave the layer out of names")
@@ -142,7 +132,7 @@ def apply_masks(model, masks):
              f"use names such as {', '.join(prunable(model)[:3])}")
         shape = tuple(parameters[name].shape)
         need(isinstance(mask, torch.Tensor) and mask.dtype == torch.bool and tuple(mask.shape) == shape,
-             f"the mask of {name} is {_kind(mask)}", f"a mask is a bool tensor of shape {shape}",
+             f"the mask of {name} is {kind(mask)}", f"a mask is a bool tensor of shape {shape}",
              "compare scores with a cut: scores > cut")
         # Filled, not multiplied: a negative weight times 0 is -0.0, whose bits are not all zero in a file.
         parameters[name].data.masked_fill_(~mask, 0.0)
@@ -158,7 +148,7 @@ def sparsity(model):
     0.75
     """
     weights = dict(model.named_parameters())
-    names = _names(model, None)
+    names = chosen(model, None)
     left = sum(int(weights[name].count_nonzero()) for name in names)
     return 1 - left / sum(weights[name].numel() for name in names)
 
@@ -169,52 +159,12 @@ def sensitivity(model, split, amounts, criterion=l1):
     Take a validation split: the amounts of the layers will be chosen by it.
     Source: Han et al., 2015, figure 6.
     """
-    amounts = [_fraction(amount) for amount in amounts]
+    amounts = [fraction(amount) for amount in amounts]
     need(amounts, "amounts is empty", "a scan needs at least one amount", "use [0.2, 0.5, 0.8]")
     return pd.DataFrame([
         {"layer": name, "amount": amount,
          "accuracy": accuracy(apply_masks(model, layer_masks(model, {name: amount}, criterion)), split)}
-        for name in _names(model, None) for amount in amounts])
-
-
-def _fraction(amount):
-    right = isinstance(amount, Real) and not isinstance(amount, bool) and 0 <= amount <= 1
-    need(right, f"amount is {amount!r}", "amount is a fraction from 0 to 1", "use 0.5 to remove half")
-    return float(amount)
-
-
-def _names(model, names):
-    known = prunable(model)
-    need(known, f"the model is a {type(model).__name__} without convolution or linear weights",
-         "pruning needs at least one", "pass a model with such layers")
-    if names is None:
-        return known
-    need(not isinstance(names, str), f"names is {names!r}", "names is a list of names", f"use [{names!r}]")
-    for name in names:
-        need(name in known, f"the layer name is {name!r}",
-             f"this model's prunable weights are {', '.join(known)}", "use one of them")
-    need(len(set(names)) == len(names) > 0, f"names is {list(names)}",
-         "at least one weight takes part, and none twice", "name each weight once, or leave names out")
-    return list(names)
-
-
-def _score(name, weight, criterion):
-    """Scores of one weight, checked: a wrong shape or a NaN would prune the wrong weights without a word."""
-    broken, shape = int((~weight.isfinite()).sum()), tuple(weight.shape)
-    need(broken == 0, f"{name} holds {broken} weights that are NaN or inf", "weights are finite numbers",
-         "load the model again, or train with a lower learning rate")
-    if isinstance(criterion, Mapping):
-        need(name in criterion, f"the scores have no entry {name!r}", "every layer taking part needs scores",
-             "score it too, or leave it out of names")
-    values = criterion[name] if isinstance(criterion, Mapping) else criterion(weight.clone())
-    right = isinstance(values, torch.Tensor) and tuple(values.shape) == shape and values.dtype != torch.bool
-    need(right, f"the scores of {name} are {_kind(values)}",
-         f"a criterion gives one number per weight, a tensor of shape {shape}",
-         "work element by element, for example weight.abs()")
-    undefined = int(values.isnan().sum())
-    need(undefined == 0, f"the scores of {name} hold {undefined} NaN", "scores must be comparable",
-         "look for 0/0 or the log of a negative number")
-    return values.detach()
+        for name in chosen(model, None) for amount in amounts])
 
 
 def _keep(flat, amount):
@@ -223,10 +173,3 @@ def _keep(flat, amount):
     # topk, where a cut `scores > threshold` would take every tied weight or none of them.
     keep[flat.topk(round(amount * len(flat)), largest=False).indices] = False
     return keep
-
-
-def _kind(value):
-    """What a value is, for an error message."""
-    if isinstance(value, torch.Tensor):
-        return f"{value.dtype} of shape {tuple(value.shape)}"
-    return f"a {type(value).__name__}"
