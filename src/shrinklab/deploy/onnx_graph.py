@@ -8,7 +8,7 @@ from torch import fx, nn
 
 from shrinklab.deploy.onnx_file import OnnxFile, Value
 from shrinklab.deploy.onnx_layers import float_layer, quantized_layer
-from shrinklab.deploy.onnx_operations import OPERATIONS, write_operation
+from shrinklab.deploy.onnx_operations import write_operation
 from shrinklab.errors import need
 from shrinklab.quantize import QuantizedModel, graph
 from shrinklab.quantize.layers import QuantizedLayer, Quantizer

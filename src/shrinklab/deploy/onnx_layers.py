@@ -1,6 +1,5 @@
 """Convolution and linear layers as ONNX nodes: in floats, on integers, and on integers chosen for each batch."""
 
-import ml_dtypes
 import numpy as np
 import torch
 from onnx import TensorProto, helper
@@ -61,12 +60,21 @@ def _integers(file, layer, name, unsigned):
     # Integer convolutions with a grid for each batch take one zero point, the others one for each scale.
     zero_point = np.full(() if layer.dynamic_bits else tuple(grid.scale.shape), 128 * unsigned, kind)
     if grid.bits <= INT4 and not unsigned:
-        packed = file.constant(integers.astype(ml_dtypes.int4), f"{name}_weight_int4")
+        packed = file.constant(_int4(integers, f"{name}_weight_int4"), f"{name}_weight_int4")
+        # Widened once, when a runtime opens the file: the kernels multiply int8.
         stored = file.node("Cast", [packed], f"{name}_weight", to=TensorProto.INT8)
     else:
         stored = file.constant((integers.astype(np.int16) + 128 * unsigned).astype(kind), f"{name}_weight")
     return (stored, file.constant(grid.scale.numpy(), f"{name}_weight_scale"),
             file.constant(zero_point, f"{name}_weight_zero_point"))
+
+
+def _int4(integers, name):
+    """Integers -8 to 7 as an INT4 tensor: two to a byte, the first in the low half."""
+    flat = integers.flatten() & 15
+    flat = np.append(flat, np.zeros(flat.size % 2, flat.dtype)).astype(np.uint8)
+    packed = (flat[::2] | flat[1::2] << 4).tobytes()
+    return helper.make_tensor(name, TensorProto.INT4, integers.shape, packed, raw=True)
 
 
 def _weight(file, layer, name, unsigned):

@@ -193,5 +193,6 @@ def _each(value, result):
 OPERATIONS = [
     (SAME, _same), (graph.RELUS, _relu), (SHAPES, _reshape), (MAX_POOLS, _max_pool), (AVERAGE_POOLS, _average_pool),
     (ADAPTIVE, _adaptive_pool), (TWO_VALUES, _two_values), (ONE_VALUE, _one_value), ({nn.SiLU, F.silu}, _silu),
-    (MEANS, _mean), (TRANSPOSES, _transpose), ({torch.cat, torch.concat}, _concatenate), (set(graph.NORMS), _batch_norm),
+    (MEANS, _mean), (TRANSPOSES, _transpose), ({torch.cat, torch.concat}, _concatenate),
+    (set(graph.NORMS), _batch_norm),
 ]
