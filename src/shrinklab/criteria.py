@@ -9,7 +9,6 @@ batch-norm scale, are in `channel_criteria`.
 """
 
 import copy
-from functools import partial
 
 import torch
 from torch import nn  # noqa: F401  (the examples use it)
@@ -86,7 +85,8 @@ def taylor_scores(model, split, criterion=taylor, *, batch_size=32):
     for share, pairs in slopes(model, split, batch_size):
         for name in names:
             weight, gradient = pairs[name]
-            total[name] = total[name] + share * score(name, weight, partial(criterion, gradient=gradient.clone()))
+            values = criterion(weight.clone(), gradient.clone())
+            total[name] = total[name] + share * score(name, weight, {name: values})
     return total
 
 

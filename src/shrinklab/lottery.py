@@ -35,7 +35,7 @@ def trained(model, data, recipe=None, *, masks=None, **options):
     >>> accuracy(network, split)
     1.0
     """
-    network = apply_masks(model, masks or {})
+    network = apply_masks(model, masks or {})  # a copy
     fit(network, data, recipe, masks=masks, **options)
     return network
 

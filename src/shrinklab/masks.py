@@ -14,7 +14,7 @@ from torch import nn  # noqa: F401  (the examples use it)
 from shrinklab.criteria import l1
 from shrinklab.errors import need
 from shrinklab.metrics import accuracy
-from shrinklab.scoring import chosen, comparable, fraction, kind, prunable, score
+from shrinklab.scoring import chosen, comparable, fraction, kind, network, prunable, score
 
 __all__ = [
     "apply_masks", "global_masks", "keep_highest", "layer_masks", "n_m_masks", "prunable", "scores", "sensitivity",
@@ -31,8 +31,8 @@ def scores(model, criterion=l1, names=None):
     >>> scores(nn.Linear(2, 1), lambda weight: weight * 0 + 7)
     {'weight': tensor([[7., 7.]])}
     """
-    weights = dict(model.named_parameters())
-    return {name: score(name, weights[name].detach(), criterion) for name in chosen(model, names)}
+    names, weights = chosen(model, names), dict(model.named_parameters())
+    return {name: score(name, weights[name].detach(), criterion) for name in names}
 
 
 def keep_highest(scores, amount):
@@ -99,12 +99,12 @@ def n_m_masks(model, n=2, m=4, criterion=l1, names=None):
     """
     need(isinstance(n, int) and isinstance(m, int) and 1 <= n <= m, f"n is {n} and m is {m}",
          "n of every m weights are kept, 1 <= n <= m", "use n=2, m=4")
-    weights = dict(model.named_parameters())
+    found, weights = chosen(model, names), dict(model.named_parameters())
     if names is None:
-        names = [name for name in chosen(model, None) if weights[name].shape[1] % m == 0]
+        names = [name for name in found if weights[name].shape[1] % m == 0]
         need(names, f"m is {m}", f"no layer of this model has a number of inputs that {m} divides",
              "use a smaller m")
-    for name in chosen(model, names):
+    for name in names:
         inputs = weights[name].shape[1]
         need(inputs % m == 0, f"{name} has {inputs} inputs", f"groups of {m} need a multiple of {m}",
              "leave the layer out of names")
@@ -125,6 +125,7 @@ def apply_masks(model, masks):
     >>> bool(pruned.weight[0, 0] == layer.weight[0, 0]), pruned.weight[0, 1].item()
     (True, 0.0)
     """
+    network(model)
     pruned = copy.deepcopy(model)
     parameters = dict(pruned.named_parameters())
     for name, mask in masks.items():
@@ -147,8 +148,7 @@ def sparsity(model):
     >>> sparsity(layer)
     0.75
     """
-    weights = dict(model.named_parameters())
-    names = chosen(model, None)
+    names, weights = chosen(model, None), dict(model.named_parameters())
     left = sum(int(weights[name].count_nonzero()) for name in names)
     return 1 - left / sum(weights[name].numel() for name in names)
 

@@ -17,11 +17,19 @@ def prunable(model):
     >>> prunable(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Linear(4, 5)))
     ['0.weight', '2.weight']
     """
-    need(isinstance(model, nn.Module), f"the model is a {type(model).__name__}", "pruning takes a torch.nn.Module",
-         "pass a network, for example pretrained(\"lenet\")", TypeError)
+    network(model)
     kinds = nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear
     found = {id(module.weight) for module in model.modules() if isinstance(module, kinds)}
     return [name for name, parameter in model.named_parameters() if id(parameter) in found]
+
+
+def network(model):
+    """Refuse what is no network.
+
+    >>> network(nn.Linear(1, 1))
+    """
+    need(isinstance(model, nn.Module), f"the model is a {type(model).__name__}", "pruning takes a torch.nn.Module",
+         'pass a network, for example pretrained("lenet")', TypeError)
 
 
 def chosen(model, names):

@@ -326,3 +326,21 @@ def test_keep_highest_is_pytorchs_mask_for_one_tensor():
 def test_keep_highest_refuses_what_it_cannot_rank(scores, amount, rule):
     with pytest.raises(ValueError, match=rule):
         masks.keep_highest(scores, amount)
+
+
+@pytest.mark.parametrize("call", [
+    partial(masks.global_masks, amount=0.5), partial(masks.layer_masks, amount=0.5), masks.n_m_masks, masks.scores,
+    masks.sparsity, masks.prunable, partial(masks.apply_masks, masks={}),
+    partial(masks.sensitivity, split=None, amounts=[0.5])])
+def test_what_is_no_network_is_refused(call):
+    with pytest.raises(TypeError, match="the model is a str; pruning takes a torch.nn.Module; pass a network"):
+        call("lenet")
+
+
+def test_a_quantized_model_is_refused(lenet):
+    from shrinklab.quantize import quantize_model
+
+    small = quantize_model(lenet, torch.randn(4, 1, 28, 28))
+    for call in (partial(masks.global_masks, amount=0.5), masks.n_m_masks, masks.sparsity):
+        with pytest.raises(ValueError, match="the model is a QuantizedModel without .*; prune before quantizing"):
+            call(small)
