@@ -22,6 +22,8 @@ def distill(student, teacher, data, recipe=None, **options):
     data, recipe: as for `train.fit`. options: temperature and weight as for `distillation_loss`, and those of
     `train.fit` (masks, on_epoch, progress); `on_epoch=history.append` keeps the record of each epoch. The epoch with
     the best validation accuracy is kept. With recipe.bfloat16 the teacher, too, computes in bfloat16.
+    At temperature T the gradient can be T times that of labels: a network without batch norm that starts from
+    nothing may need its learning rate divided by T.
 
     >>> from types import SimpleNamespace as Part
     >>> from shrinklab.data import load

@@ -2,12 +2,15 @@
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from shrinklab.data import load
 from shrinklab.metrics import accuracy
 from shrinklab.models import LeNet
+from shrinklab.quantize import Scheme, quantize_model
 from shrinklab.train import Recipe, augmented, fit, set_seed
 
 
@@ -95,6 +98,7 @@ def test_augmentation_only_moves_pixels_and_mirrors():
     (Recipe(epochs=0), "epochs is 0; training needs at least one epoch; use 1 or more"),
     (Recipe(augment="rotate"), "augment is 'rotate'; known ways are none, shift, crop_flip"),
     (Recipe(batch_size=0), "batch_size is 0"),
+    (Recipe(patience=0), "patience is 0; patience counts epochs without a better validation accuracy; use 1 or more"),
 ])
 def test_bad_recipes_are_refused(small, recipe, message):
     with pytest.raises(ValueError, match=message):
@@ -107,3 +111,98 @@ def test_an_unknown_mask_name_and_an_empty_split_are_refused(small):
     empty = SimpleNamespace(train=small.train[:0], validation=small.validation)
     with pytest.raises(ValueError, match="the training split has 0 images"):
         fit(LeNet(), empty, progress=False)
+
+
+def test_without_options_fit_is_the_plain_loop_bit_for_bit(small):
+    """The published weights come from this loop: options that came later may not change it."""
+    recipe = Recipe(epochs=2, batch_size=100, learning_rate=0.1, seed=4)
+    part = SimpleNamespace(train=small.train[:450], validation=small.validation[:100])
+    set_seed(0)
+    ours = LeNet()
+    theirs = LeNet()
+    theirs.load_state_dict(ours.state_dict())
+    fit(ours, part, recipe, progress=False)
+
+    generator, steps = torch.Generator().manual_seed(4), 10
+    groups = [{"params": [p for p in theirs.parameters() if p.ndim > 1], "weight_decay": recipe.weight_decay},
+              {"params": [p for p in theirs.parameters() if p.ndim == 1], "weight_decay": 0}]
+    optimizer = torch.optim.SGD(groups, lr=0.1, momentum=0.9, nesterov=True)
+    rates = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: 1.0 if step < 1 else 0.5 * (1 + np.cos(np.pi * (step - 1) / (steps - 1))))
+    kept = []
+    for _ in range(2):
+        theirs.train()
+        for rows in torch.randperm(450, generator=generator).split(100):
+            x = part.train.images[rows].contiguous(memory_format=torch.channels_last)
+            optimizer.zero_grad()
+            F.cross_entropy(theirs(x), part.train.labels[rows]).backward()
+            optimizer.step()
+            rates.step()
+        kept.append((accuracy(theirs, part.validation), [p.detach().clone() for p in theirs.parameters()]))
+    best = max(kept, key=lambda record: record[0])[1]
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), best, strict=True))
+
+
+def test_a_loss_of_ones_own_gets_logits_labels_and_the_augmented_images(small):
+    seen = []
+
+    def loss(logits, labels, images):
+        seen.append((logits.shape, labels.clone(), images.clone()))
+        return F.cross_entropy(logits, labels)
+
+    part = SimpleNamespace(train=small.train[:64], validation=small.validation[:50])
+    own, plain = LeNet(), LeNet()
+    plain.load_state_dict(own.state_dict())
+    fit(own, part, Recipe(augment="shift", batch_size=64), loss=loss, progress=False)
+    fit(plain, part, Recipe(augment="shift", batch_size=64), progress=False)
+    assert all(torch.equal(a, b) for a, b in zip(own.parameters(), plain.parameters(), strict=True))
+    (shape, labels, images), = seen
+    assert shape == (64, 10)
+    assert torch.equal(labels.sort().values, part.train.labels.sort().values)
+    assert images.shape == (64, 1, 28, 28)
+    assert not torch.equal(images.sum((1, 2, 3)).sort().values, part.train.images.sum((1, 2, 3)).sort().values)
+
+
+def test_patience_ends_the_training_after_epochs_without_progress(small):
+    """A loss without a gradient: the accuracy never gets better than after the first epoch."""
+    part = SimpleNamespace(train=small.train[:64], validation=small.validation[:50])
+
+    def still(logits, labels, images):
+        return (logits * 0).sum()
+
+    recipe = {"epochs": 9, "weight_decay": 0}
+    assert len(fit(LeNet(), part, Recipe(**recipe, patience=2), loss=still, progress=False)) == 3
+    assert len(fit(LeNet(), part, Recipe(**recipe, patience=1), loss=still, progress=False)) == 2
+    assert len(fit(LeNet(), part, Recipe(**recipe), loss=still, progress=False)) == 9
+
+
+def test_patience_counts_from_the_last_better_epoch(small, monkeypatch):
+    figures = iter([0.1, 0.1, 0.3, 0.2, 0.3, 0.9])
+    monkeypatch.setattr("shrinklab.train.accuracy", lambda model, split: next(figures))
+    part = SimpleNamespace(train=small.train[:8], validation=small.validation[:8])
+    history = fit(LeNet(), part, Recipe(epochs=6, patience=2), progress=False)
+    assert [record["validation_accuracy"] for record in history] == [0.1, 0.1, 0.3, 0.2, 0.3]
+
+
+def test_the_callers_random_numbers_and_each_modules_mode_stay(small):
+    part = SimpleNamespace(train=small.train[:64], validation=small.validation[:50])
+    model = LeNet()
+    model.conv1.eval()
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    fit(model, part, progress=False)
+    assert torch.equal(torch.rand(3), expected)
+    assert not model.conv1.training
+    assert model.training
+
+
+def test_a_model_that_cannot_be_trained_is_refused(small):
+    with pytest.raises(ValueError, match="the QuantizedModel has no parameter to train; .*; .*quantize.training.qat"):
+        fit(quantize_model(LeNet(), scheme=Scheme(dynamic=True)), small, progress=False)
+    broken = LeNet()
+    broken.fc1.weight.data[0, 0] = float("nan")
+    with pytest.raises(ValueError, match="fc1.weight holds NaN; training starts from numbers; load"):
+        fit(broken, small, progress=False)
+    with pytest.raises(ValueError, match="loss is 'mse'; a loss is a function of logits, labels and images; leave"):
+        fit(LeNet(), small, loss="mse", progress=False)

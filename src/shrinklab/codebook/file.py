@@ -98,8 +98,9 @@ def codebook_sizes(shared):
 
     >>> layer = torch.nn.Linear(4, 2)
     >>> layer.weight.data = torch.tensor([[0.0, 1.0, 2.0, 3.0]] * 2)
-    >>> codebook_sizes(share_weights(layer, 2))[["weights", "table_bytes", "packed_bytes", "entropy_bits"]].values[0].tolist()
-    [8.0, 16.0, 2.0, 2.0]
+    >>> codebook_sizes(share_weights(layer, 2))[["weights", "table_bytes", "packed_bytes", "entropy_bits"]]
+       weights  table_bytes  packed_bytes  entropy_bits
+    0        8           16             2           2.0
     """
     return pd.DataFrame([{"layer": name, **_sizes(layer)} for name, layer in shared.layers.items()])
 

@@ -85,7 +85,10 @@ def plain_layer(layer):
     [[-1.0, 1.0]]
     """
     done, weight = copy.deepcopy(layer), layer.weight.detach()
-    del done.centroids, done.indices, done.bits
+    bias = done.bias
+    del done.centroids, done.indices, done.bits, done.bias
     done.__class__ = PLAIN[type(layer)]
+    # The bias once more, so that the parameters have the usual order.
     done.weight = nn.Parameter(weight, requires_grad=layer.centroids.requires_grad)
+    done.register_parameter("bias", bias)
     return done
