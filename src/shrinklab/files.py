@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from shrinklab.errors import need
+from shrinklab.inference import need_network
 from shrinklab.models import ARCHITECTURES, architecture, build
 
 
@@ -27,6 +28,7 @@ def save_dense(model, path):
     ...     save_dense(build("lenet"), Path(folder) / "lenet.safetensors").stat().st_size > 4 * 61_706
     True
     """
+    _floats(model)
     return _write(path, dict(model.state_dict()), _header(model))
 
 
@@ -42,6 +44,7 @@ def save_sparse(model, path):
     ...     5_000 > save_sparse(model, Path(folder) / "small").stat().st_size
     True
     """
+    _floats(model)
     tensors, shapes = {}, {}
     for name, tensor in model.state_dict().items():
         kept = _nonzero_bits(tensor)
@@ -128,6 +131,14 @@ def _size(write):
         path = Path(folder) / "model"
         write(path)
         return path.stat().st_size
+
+
+def _floats(model):
+    """Refuse what is no network, or has a file format of its own: bytes of its tensors as they are would mislead."""
+    need_network(model)
+    own = {"QuantizedModel": "save_quantized", "CodebookModel": "save_codebook"}.get(type(model).__name__)
+    need(own is None, f"the model is a {type(model).__name__}", "its file packs the bits of its weights",
+         f"use {own}; measure(model, split) gives its bytes")
 
 
 def _header(model):

@@ -25,9 +25,7 @@ def evaluating(model):
     >>> layer.training
     True
     """
-    need(callable(model) and not isinstance(model, type), f"the model is {_kind(model)}",
-         "a model is an nn.Module, or a runner: a function images -> logits",
-         'pass the network itself, for example pretrained("lenet")', TypeError)
+    _runs(model)
     modes = [(module, module.training) for module in model.modules()] if isinstance(model, nn.Module) else []
     for module, _ in modes:
         module.training = False
@@ -64,12 +62,31 @@ def forward(model, images):
         ...
     ValueError: the images have shape (1, 3); Linear cannot take them: ...
     """
+    _runs(model)
     _images(images)
     try:
         return model(images)
     except RuntimeError as error:
         raise ValueError(f"the images have shape {tuple(images.shape)}; {type(model).__name__} cannot take them: "
                          f"{error}; pass images of the shape that the model was built for.") from error
+
+
+def need_network(model):
+    """Refuse what is no nn.Module.
+
+    >>> need_network("lenet")
+    Traceback (most recent call last):
+        ...
+    TypeError: the model is a str; a network is an nn.Module; pass the network itself, for example pretrained("lenet").
+    """
+    need(isinstance(model, nn.Module), f"the model is {_kind(model)}", "a network is an nn.Module",
+         'pass the network itself, for example pretrained("lenet")', TypeError)
+
+
+def _runs(model):
+    need(callable(model) and not isinstance(model, type), f"the model is {_kind(model)}",
+         "a model is an nn.Module, or a runner: a function images -> logits",
+         'pass the network itself, for example pretrained("lenet")', TypeError)
 
 
 def _kind(model):

@@ -10,9 +10,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from shrinklab.codebook import CodebookModel, save_codebook
 from shrinklab.errors import need
 from shrinklab.files import file_bytes, gzip_bytes, gzip_bytes_of, sparse_bytes
-from shrinklab.inference import evaluating, predict
+from shrinklab.inference import evaluating, need_network, predict
 from shrinklab.measurement import SIMULATED, Measurement
 from shrinklab.memory import peak_memory
 from shrinklab.metrics import bootstrap_interval, correct
@@ -25,14 +26,16 @@ from shrinklab.verdict import Budget, Verdict, flip_rate, spread, verdict
 __all__ = ["Budget", "Latency", "Measurement", "Verdict", "count_macs", "flip_rate", "latency", "measure",
            "peak_memory", "spread", "verdict"]
 
+PACKED = {QuantizedModel: save_quantized, CodebookModel: save_codebook}
 RUNTIMES = {"onnx": "ONNX Runtime", "executorch": "ExecuTorch", "litert": "LiteRT", "torchao": "torchao PT2E"}
 
 
 def measure(model, split, *, runner=None, example=None, repeats=50, threads=None):
     """Measure a model on a split; return a `Measurement`. The model stays as it was.
 
-    model: an nn.Module, a QuantizedModel (its file is that of `save_quantized`), or a runner (see `inference`). With
-    a runner as well, parameters and MACs are the model's; accuracy, latency and file are those of the runner.
+    model: an nn.Module, a QuantizedModel or CodebookModel (whose file is that of `save_quantized` or `save_codebook`),
+    or a runner (see `inference`). With a runner as well, parameters and MACs are the model's; accuracy, latency and
+    file are those of the runner.
     Memory is counted in PyTorch only, and not where it simulates integers: there it is None, as is all that a runner
     alone does not tell.
     example: input (N, C, H, W) for work, time and memory; the split's first image unless given.
@@ -81,8 +84,7 @@ def count_macs(model, example):
         totals.append(values.numel() * module.weight[0].numel())
 
     kinds = nn.Linear, nn.modules.conv._ConvNd, QuantizedLayer
-    need(isinstance(model, nn.Module), f"the model is a {type(model).__name__}", "MACs are counted in an nn.Module",
-         "pass the network that the file was made from", TypeError)
+    need_network(model)
     hooks = [module.register_forward_hook(count) for module in model.modules() if isinstance(module, kinds)]
     try:
         predict(model, example)
@@ -109,7 +111,8 @@ def _check_runner(model, runner):
 
 
 def _structure(model, example):
-    """Parameters, nonzeros and MACs; of a QuantizedModel its integers count."""
+    """Parameters, nonzeros and MACs; of a QuantizedModel its integers count, of a CodebookModel what it looks up."""
+    model = model.to_float() if isinstance(model, CodebookModel) else model
     weights = list(model.parameters())
     if isinstance(model, QuantizedModel):
         weights += [tensor for layer in model.layers.values() for tensor in (layer.weight, layer.bias)
@@ -120,9 +123,10 @@ def _structure(model, example):
 
 def _files(runs):
     """Sizes of the real file, which a network is written to and a runner has already."""
-    if isinstance(runs, QuantizedModel):
+    save = next((save for kind, save in PACKED.items() if isinstance(runs, kind)), None)
+    if save:
         with tempfile.TemporaryDirectory() as folder:
-            path = save_quantized(runs, Path(folder) / "model")
+            path = save(runs, Path(folder) / "model")
             return {"file_bytes": path.stat().st_size, "gzip_bytes": gzip_bytes_of(path)}
     if isinstance(runs, nn.Module):
         return {"file_bytes": file_bytes(runs), "gzip_bytes": gzip_bytes(runs), "sparse_bytes": sparse_bytes(runs)}
@@ -134,7 +138,7 @@ def _threads(runs, threads):
     own = getattr(runs, "threads", None)
     need(threads in (None, own) or own is None, f"threads is {threads} and the runner was opened with {own}",
          "a runner's threads are set when its file is opened", "leave threads out, or open the file with these threads")
-    return own or threads or 1
+    return next((count for count in (own, threads) if count is not None), 1)
 
 
 def _runtime(runs):

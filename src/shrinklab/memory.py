@@ -6,7 +6,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from shrinklab.inference import evaluating, forward
+from shrinklab.inference import evaluating, forward, need_network
 
 
 def peak_memory(model, example):
@@ -20,6 +20,7 @@ def peak_memory(model, example):
     >>> peak_memory(model, torch.zeros(1, 100)) - 4 * (100 + 5050 + 510)  # two activations of 50 values at 4 bytes
     400
     """
+    need_network(model)
     example = example.clone()  # split.images[:1] is a view, whose storage is that of the whole split
     given = [example, *model.parameters(), *model.buffers()]
     with evaluating(model), torch.inference_mode(), _LiveTensors(given) as tracker:

@@ -20,6 +20,8 @@ def class_scores(model, images, positive):
     tensor([0.5000])
     """
     shares = predict(model, images).softmax(1)
+    need(not shares.isnan().any(), f"the probabilities of {int(shares.isnan().any(1).sum())} images are NaN",
+         "a probability is a number", "look for NaN weights or a diverged training")
     need(isinstance(positive, int) and 0 <= positive < shares.shape[1], f"positive is {positive!r}",
          f"it is the number of a class, 0 to {shares.shape[1] - 1}", "use one of these")
     return shares[:, positive]
