@@ -5,14 +5,16 @@ package, the others with `pip install "shrinklab[deploy]"`. Nothing here imports
 `python -m shrinklab.deploy.run` can run an ONNX file without it.
 """
 
+import inspect
 from importlib import import_module
 from pathlib import Path
 
 from shrinklab.deploy.runner import Runner
+from shrinklab.deploy.saturation import SaturationWarning, saturates
 from shrinklab.errors import need
 
 TARGETS = {"onnx": ".onnx", "executorch": ".pte", "litert": ".tflite", "torchao": ".pt2"}
-__all__ = ["TARGETS", "Runner", "export", "load_runner"]
+__all__ = ["TARGETS", "Runner", "SaturationWarning", "export", "load_runner", "saturates"]
 
 
 def export(model, target, path, *, example, **options):
@@ -22,7 +24,8 @@ def export(model, target, path, *, example, **options):
     its integers, scales and zero points). target: "onnx" (.onnx), "executorch" (.pte), "litert" (.tflite) or
     "torchao" (.pt2); path: a file with that ending, in a folder that exists. example: images (N, C, H, W) for the
     shape; the file takes any N. options: those of the target's `write`; for "onnx", weights="uint8".
-    ImportError when the target's package is missing.
+    Raises ImportError when the target's package is missing, ValueError for what the target cannot run, and warns
+    (SaturationWarning) where this processor would cut off the integer sums of an ONNX file.
 
     >>> import tempfile, torch
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -36,7 +39,12 @@ def export(model, target, path, *, example, **options):
          f"use {path.stem}{TARGETS[target]}")
     need(path.parent.is_dir(), f"path is {path}", "its folder has to exist", f"make {path.parent} first")
     _images(example)
-    backend(target).write(model, path, example, **options)
+    write = backend(target).write
+    known = list(inspect.signature(write).parameters)[3:]
+    for name in options:
+        need(name in known, f"the option {name} is {options[name]!r}",
+             f"{target} has {'the options ' + ', '.join(known) if known else 'no options'}", "leave it out")
+    write(model, path, example, **options)
     return load_runner(path)
 
 

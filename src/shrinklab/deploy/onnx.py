@@ -6,6 +6,7 @@ which integer kernel to use.
 
 import onnxruntime
 
+from shrinklab.deploy.saturation import warn_if_saturating
 from shrinklab.errors import need
 
 
@@ -15,11 +16,14 @@ def write(model, path, example, *, weights="int8"):
     weights: "int8", or "uint8" with zero point 128: the same numbers for kernels that multiply uint8 with uint8,
     which cannot saturate (see `saturation`).
     """
-    from shrinklab.deploy.onnx_graph import onnx_model
+    from shrinklab.deploy.onnx_graph import largest_pair, onnx_model  # here, because running a file needs no torch
 
     need(weights in ("int8", "uint8"), f"weights is {weights!r}", 'integer weights are stored as "int8" or "uint8"',
          'use "int8"')
-    path.write_bytes(onnx_model(model, example, unsigned=weights == "uint8").SerializeToString())
+    file = onnx_model(model, example, unsigned=weights == "uint8").SerializeToString()
+    if weights == "int8":
+        warn_if_saturating(largest_pair(model))
+    path.write_bytes(file)
 
 
 def open(path, threads):

@@ -6,7 +6,7 @@ import onnx
 import torch
 from torch import fx, nn
 
-from shrinklab.deploy.onnx_file import OnnxFile, Value
+from shrinklab.deploy.onnx_file import OnnxFile, Value, shift
 from shrinklab.deploy.onnx_layers import float_layer, quantized_layer
 from shrinklab.deploy.onnx_operations import write_operation
 from shrinklab.errors import need
@@ -35,6 +35,16 @@ def onnx_model(model, example, *, unsigned=False):
     done = file.model(("images", ["N", *images.shape[1:]]), ("logits", ["N", *logits.shape[1:]]))
     onnx.checker.check_model(done)
     return done
+
+
+def largest_pair(model):
+    """The largest sum of two neighbouring products that the integers of a model's file can give; 0 without any."""
+    largest = [0]
+    for layer in model.layers.values() if isinstance(model, QuantizedModel) else ():
+        grid = layer.input_grid
+        high = 255 if layer.dynamic_bits else 0 if grid is None else grid.high + shift(grid)
+        largest.append(2 * high * int(layer.weight.abs().amax()))
+    return max(largest)
 
 
 class _Writer(fx.Interpreter):
@@ -76,6 +86,7 @@ def _body(model):
          "a file is made from an nn.Module", "pass a float model or a QuantizedModel")
     if isinstance(model, QuantizedModel):
         return copy.deepcopy(model.body)
+    graph._finite(model)
     model = nn.Sequential(model) if isinstance(model, graph.LAYERS) else model
     return fx.GraphModule(folded := graph.fold_batch_norm(model), graph.trace(folded))
 

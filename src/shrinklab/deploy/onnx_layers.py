@@ -1,7 +1,6 @@
 """Convolution and linear layers as ONNX nodes: in floats, on integers, and on integers chosen for each batch."""
 
 import numpy as np
-import torch
 from onnx import TensorProto, helper
 from torch import nn
 
@@ -15,12 +14,29 @@ def quantized_layer(file, layer, value, name, unsigned=False):
     """A QuantizedLayer: layer, Value of its input, name of its result -> Value."""
     if layer.dynamic_bits is not None:
         return Value(_dynamic(file, layer, file.real(value), name, unsigned), clip=layer.clip)
-    weight = _weight(file, layer, name, unsigned)
+    value, extra = _aligned(file, layer, value, name)
+    weight = _weight(file, layer, name, unsigned, extra)
     bias = _bias(file, layer, name)
     done = _run(file, layer, [file.real(value), weight, *bias], name)
     if layer.output_grid is not None:
         return file.rounded(done, layer.output_grid.qparams, f"{name}_integers", layer.clip)
     return Value(done, clip=layer.clip)
+
+
+def _aligned(file, layer, value, name):
+    """The input with channels added up to a multiple of 4, all zero, and how many: -> (Value, number).
+
+    ONNX Runtime's fast integer convolution takes 4 channels at a time, in and out; with others it falls back to a
+    slower one. For an image's 3 channels a fourth one nearly halves the time of the first layer.
+    """
+    out, channels = layer.weight.shape[:2]
+    extra = -channels % 4
+    if layer.kind is not nn.Conv2d or layer.settings["groups"] > 1 or out % 4 or not extra or value.integers is None:
+        return value, 0
+    _, zero = file.grid(value.grid, f"{name}_aligned")
+    pads = file.constant(np.array([0, 0, 0, 0, 0, extra, 0, 0]), f"{name}_pads")
+    done = file.node("Pad", [value.integers, pads, zero], f"{name}_aligned")
+    return Value(integers=done, grid=value.grid), extra
 
 
 def float_layer(file, layer, value, name):
@@ -53,9 +69,11 @@ def conv_settings(layer):
     return {"strides": list(stride), "pads": padding, "dilations": list(dilation), "group": settings["groups"]}
 
 
-def _integers(file, layer, name, unsigned):
-    """The names of a layer's integer weights, their scale and zero point."""
+def _integers(file, layer, name, unsigned, extra=0):
+    """The names of a layer's integer weights, their scale and zero point. extra: input channels of zeros to add."""
     grid, integers = layer.weight_grid.qparams, layer.weight.numpy()
+    if extra:
+        integers = np.pad(integers, [(0, 0), (0, extra), (0, 0), (0, 0)])
     kind = np.uint8 if unsigned else np.int8
     # Integer convolutions with a grid for each batch take one zero point, the others one for each scale.
     zero_point = np.full(() if layer.dynamic_bits else tuple(grid.scale.shape), 128 * unsigned, kind)
@@ -77,8 +95,8 @@ def _int4(integers, name):
     return helper.make_tensor(name, TensorProto.INT4, integers.shape, packed, raw=True)
 
 
-def _weight(file, layer, name, unsigned):
-    return file.node("DequantizeLinear", list(_integers(file, layer, name, unsigned)), f"{name}_weight_real",
+def _weight(file, layer, name, unsigned, extra):
+    return file.node("DequantizeLinear", list(_integers(file, layer, name, unsigned, extra)), f"{name}_weight_real",
                      **_axis(layer))
 
 
@@ -93,9 +111,8 @@ def _bias(file, layer, name):
     if layer.bias.is_floating_point():
         return [stored]
     scale = layer.input_grid.scale * layer.weight_grid.scale
-    names = [file.constant(scale.numpy(), f"{name}_bias_scale"),
-             file.constant(torch.zeros_like(scale, dtype=torch.int32).numpy(), f"{name}_bias_zero_point")]
-    return [file.node("DequantizeLinear", [stored, *names], f"{name}_bias_real", **_axis(layer))]
+    names = [stored, file.constant(scale.numpy(), f"{name}_bias_scale")]  # the zero point is 0 where none is given
+    return [file.node("DequantizeLinear", names, f"{name}_bias_real", **_axis(layer))]
 
 
 def _dynamic(file, layer, real, name, unsigned):
