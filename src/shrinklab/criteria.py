@@ -70,7 +70,7 @@ def taylor_scores(model, split, criterion=taylor, *, batch_size=32):
 
     split: .images (N, C, H, W) and .labels (N,) of training images, some hundred. criterion: a function
     weight, gradient -> scores. The gradients are those of the mean cross-entropy of one batch, in evaluation mode;
-    scores are averaged over the batches. Small batches tell more: over many images the gradients of a trained
+    scores are averaged over the batches. Batches are small on purpose: over many images the gradients of a trained
     network cancel out.
 
     >>> from types import SimpleNamespace as Split
