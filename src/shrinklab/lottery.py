@@ -51,6 +51,8 @@ def reinitialized(model, seed=0):
     """
     need(isinstance(model, nn.Module), f"the model is a {type(model).__name__}", "new weights need a torch.nn.Module",
          "pass a network, for example LeNet()", TypeError)
+    need(any(True for _ in model.parameters()), f"the model is a {type(model).__name__} without parameters",
+         "new weights take the place of floats", "pass the float model; prune and train before quantizing")
     fresh = copy.deepcopy(model)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

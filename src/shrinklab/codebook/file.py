@@ -102,6 +102,8 @@ def codebook_sizes(shared):
        weights  table_bytes  packed_bytes  entropy_bits
     0        8           16             2           2.0
     """
+    need(isinstance(shared, CodebookModel), f"the model is a {type(shared).__name__}",
+         "codebook_sizes reads a CodebookModel", "make one with share_weights", TypeError)
     return pd.DataFrame([{"layer": name, **_sizes(layer)} for name, layer in shared.layers.items()])
 
 

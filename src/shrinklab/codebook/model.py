@@ -13,6 +13,7 @@ from torch import nn
 from shrinklab.codebook.kmeans import kmeans
 from shrinklab.codebook.layers import SHARED, Shared, plain_layer, shared_layer
 from shrinklab.errors import need
+from shrinklab.inference import need_network
 from shrinklab.models import ARCHITECTURES, architecture
 from shrinklab.quantize.model import QuantizedModel
 
@@ -78,6 +79,7 @@ def shareable(model):
     >>> shareable(nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Linear(4, 5)))
     ['0', '2']
     """
+    need_network(model)
     return [name for name, module in model.named_modules() if type(module) in SHARED]
 
 

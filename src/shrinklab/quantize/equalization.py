@@ -87,6 +87,8 @@ def correct_bias(quantized, model, images):
 
 def float_body(model, quantized):
     """The prepared graph of the float model, which has to have the quantized one's layers."""
+    need(isinstance(quantized, QuantizedModel), f"quantized is a {type(quantized).__name__}",
+         "it is the QuantizedModel that the float model gave", "make one with quantize_model", TypeError)
     refuse_quantized(model)
     body = graph.prepare(model)
     shapes = {name: body.get_submodule(name).weight.shape for name in graph.layer_nodes(body)}

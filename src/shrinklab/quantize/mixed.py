@@ -17,7 +17,7 @@ from shrinklab.quantize import graph
 from shrinklab.quantize.assemble import weight_grid
 from shrinklab.quantize.calibration import calibration_images
 from shrinklab.quantize.file import quantized_bytes
-from shrinklab.quantize.model import Scheme, quantize_model, refuse_quantized
+from shrinklab.quantize.model import Scheme, chosen_scheme, quantize_model, refuse_quantized
 
 BITS = 2, 3, 4, 5, 6, 8
 
@@ -33,7 +33,7 @@ def bit_sensitivity(model, images, bits=BITS, scheme=None):
     >>> bit_sensitivity(model, torch.ones(1, 2), bits=[2], scheme=Scheme()).noise.round(3).tolist()
     [0.053]
     """
-    scheme = scheme or Scheme(weight_observer="mse")
+    scheme = chosen_scheme(scheme, Scheme(weight_observer="mse"))
     refuse_quantized(model)
     need(len(bits) > 0, "bits is empty", "a scan needs at least one bit width", "use (2, 4, 8)")
     images, body = calibration_images(images), graph.prepare(model)
@@ -62,7 +62,7 @@ def mixed_precision(model, images, budget_bytes, scheme=None, *, bits=BITS):
     >>> quantized_bytes(small) <= 25_000
     True
     """
-    scheme = scheme or Scheme(weight_observer="mse")
+    scheme = chosen_scheme(scheme, Scheme(weight_observer="mse"))
     table = bit_sensitivity(model, images, bits, scheme)
     # What every width stores alike (biases, grids, header) is the file at the most bits less its weights.
     full = quantize_model(model, images, replace(scheme, weight_bits=max(bits)))

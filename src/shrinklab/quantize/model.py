@@ -98,7 +98,7 @@ def quantize_model(model, images=None, scheme=None, *, layers=None):
     >>> small.layers["0"].weight, small(torch.tensor([[1.0, -3.0]]))  # in floats: 3.5000
     (tensor([[  64, -127]], dtype=torch.int8), tensor([[3.5020]]))
     """
-    scheme = scheme or Scheme()
+    scheme = chosen_scheme(scheme, Scheme())
     refuse_quantized(model)
     body = graph.prepare(model)
     schemes = schemes_of(body, scheme, layers)
@@ -114,6 +114,17 @@ def quantize_model(model, images=None, scheme=None, *, layers=None):
     for name, layer in layers_of(body).items():
         layer.dynamic_bits = schemes[name].activation_bits if scheme.dynamic else None
     return QuantizedModel(body, scheme, _source(model))
+
+
+def chosen_scheme(scheme, default):
+    """The scheme given, or the default for None.
+
+    >>> chosen_scheme(None, Scheme(weight_bits=4)).weight_bits
+    4
+    """
+    need(scheme is None or isinstance(scheme, Scheme), f"scheme is {scheme!r}", "how to quantize is said by a Scheme",
+         "pass Scheme(weight_bits=8)", TypeError)
+    return scheme or default
 
 
 def refuse_quantized(model):
