@@ -52,6 +52,7 @@ class _Writer(fx.Interpreter):
 
     def __init__(self, body, unsigned):
         super().__init__(body)
+        self.extra_traceback = False  # torch.fx would add the graph to each error's text
         self.file, self.unsigned, self.values, self.result = OnnxFile(), unsigned, {}, None
 
     def run_node(self, n):
