@@ -102,6 +102,21 @@ def test_layers_with_bits_of_their_own(models, tmp_path):
         assert kinds["fc3_weight"] == onnx.TensorProto.INT8
 
 
+def test_a_layer_on_floats_before_layers_on_integers_clips_its_result(models, tmp_path):
+    """The simulation once let values beyond the grid pass from a layer with weights only."""
+    small = quantized(models, "lenet", layers={"conv1": Scheme(activation_bits=None)})
+    images = 5 * images_of("lenet", 100)  # far beyond what calibration saw
+    runner = export(small, "onnx", tmp_path / "mixed.onnx", example=images[:1], **SAFE)
+    torch.testing.assert_close(runner(images), predict(small, images), rtol=1e-3, atol=1e-2)
+
+
+@pytest.mark.parametrize("kind", ["8 bits", "3 and 5 bits", "symmetric", "symmetric 4 and 6"])
+def test_values_beyond_the_calibrated_range_are_clipped_as_simulated(models, tmp_path, kind):
+    small, images = quantized(models, "lenet", EVERY[kind]), 5 * images_of("lenet", 100)
+    runner = export(small, "onnx", tmp_path / "lenet.onnx", example=images[:1], **SAFE)
+    assert ((predict(small, images) - runner(images)).abs().amax(1) < 1e-3).double().mean() > 0.95
+
+
 def test_our_scales_and_zero_points_are_those_of_the_file(models, tmp_path):
     small = quantized(models, "lenet")
     export(small, "onnx", tmp_path / "lenet.onnx", example=images_of("lenet", 1), **SAFE)

@@ -75,7 +75,9 @@ class QuantizedLayer(nn.Module):
             grid = choose_qparams(*min_max(x.flatten()), bits=self.dynamic_bits)
             sums = self.accumulate((fake_quantize(x, grid) / grid.scale).round(), grid)
             return self._real(sums * (grid.scale * self.broadcast(self.weight_grid.scale)), self.bias)
-        return self._real(self._run(x, dequantize(self.weight, self.weight_grid.qparams)), self.bias)
+        y = self._real(self._run(x, dequantize(self.weight, self.weight_grid.qparams)), self.bias)
+        # Floats in, but a later layer reads integers: then the result is rounded, and clipped to its grid.
+        return y if self.output_grid is None else fake_quantize(y, self.output_grid.qparams)
 
     def accumulate(self, centred, grid, bias=None):
         """The integer sums, as floats, of centred integers (q - zero_point) on the grid and an int32 bias."""
