@@ -10,7 +10,7 @@ import numpy as np
 
 from shrinklab.deploy.extra import installed, one_by_one, quiet
 
-installed("ai_edge_litert")
+installed("ai_edge_litert", "litert_torch")
 
 
 def write(model, path, example):
@@ -19,7 +19,6 @@ def write(model, path, example):
     LiteRT's integers are int8: grids of 0 to 255 are shifted by 128, with the same real values. The file takes
     images as PyTorch does, (1, C, H, W) in floats.
     """
-    installed("litert_torch")
     with quiet(), contextlib.redirect_stdout(io.StringIO()):
         import litert_torch
         from litert_torch.quantize.pt2e_quantizer import PT2EQuantizer, get_symmetric_quantization_config
