@@ -58,7 +58,10 @@ def rows(name, split):
             yield Row(f"{what}: time", *times, against=against, unit="ms", target="reported")
 
 
-if __name__ == "__main__":
-    given = arguments(__doc__)
+def main(given):
     publish("masks", "l1 masks against torch.nn.utils.prune",
             [row for name in given.networks for row in rows(name, judged(name, given))], given)
+
+
+if __name__ == "__main__":
+    main(arguments(__doc__))

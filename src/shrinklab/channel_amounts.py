@@ -9,7 +9,7 @@ from numbers import Real
 import torch
 from torch.nn import functional as F
 
-from shrinklab.channels import choose, recalibrate_batch_norm, scores_of, shrink_channels  # noqa: F401 (examples)
+from shrinklab.channels import choose, kept_counts, recalibrate_batch_norm, scores_of, shrink_channels  # noqa: F401 (examples)
 from shrinklab.criteria import l1
 from shrinklab.errors import need
 from shrinklab.groups import cut_channels, groups_of, staying
@@ -82,13 +82,8 @@ class _Plan:
         self.model, self.wiring, self.round_to = model, follow(model, example), round_to
         self.groups = groups_of(self.wiring)
         self.scores = scores_of(model, self.wiring, self.groups, criterion)
-        # For each layer what it makes, what each of these reads (a depthwise one: a single channel; number 0 is an
-        # input, which always stays), and the products that one such pair takes.
-        one = torch.zeros(1, dtype=torch.long)
-        self.work = [(layer.makes, layer.reads if layer.kind == "dense" else one,
-                      layer.places * model.get_submodule(name).weight[0, 0].numel())
-                     for name, layer in self.wiring.layers.items() if layer.kind != "norm"]
-        self.all = sum(len(makes) * len(reads) * products for makes, reads, products in self.work)
+        self.work = _Work(model, self.wiring, self.groups)
+        self.all = self.work.macs({group.name: group.size for group in self.groups})
         self.limit = share * self.all
 
     def smallest(self, how):
@@ -110,18 +105,47 @@ class _Plan:
              "use a larger share")
 
     def macs(self, amount, how="uniform"):
-        keep = self._stay(amount, how)
-        return sum(int(keep[makes].sum()) * int(keep[reads].sum()) * products for makes, reads, products in self.work)
+        return self.work.macs(kept_counts(self.scores, amount, how, self.round_to))
 
     def cut(self, amount, how="uniform"):
-        return cut_channels(self.model, self.wiring, self._stay(amount, how))
+        keep = choose(self.scores, amount, how, self.round_to)
+        return cut_channels(self.model, self.wiring, staying(self.groups, keep, len(self.wiring.fixed)))
 
     def loss(self, amounts, split):
         small = recalibrate_batch_norm(self.cut(amounts), split.images)
         return F.cross_entropy(predict(small, split.images), torch.as_tensor(split.labels)).item()
 
-    def _stay(self, amount, how):
-        return staying(self.groups, choose(self.scores, amount, how, self.round_to), len(self.wiring.fixed))
+
+class _Work:
+    """The MACs of a traced model from the counts of channels that stay, without looking at which stay.
+
+    Additions and concatenations treat a whole layer's channels alike, so each layer makes (and reads) some multiple
+    of each group's channels, besides those that are in no group.
+    """
+
+    def __init__(self, model, wiring, groups):
+        self.groups = groups
+        owner = torch.full((len(wiring.fixed),), len(groups))  # which group each numbered channel is in
+        for i, group in enumerate(groups):
+            owner[group.channels] = i
+        sizes = torch.tensor([group.size for group in groups] + [1])
+        layers = {name: layer for name, layer in wiring.layers.items() if layer.kind != "norm"}
+
+        def multiples(numbers):
+            return owner[numbers].bincount(minlength=len(sizes)).double() / sizes
+
+        self.makes = torch.stack([multiples(layer.makes) for layer in layers.values()])
+        # A depthwise layer reads one channel for each that it makes.
+        one = torch.zeros(len(sizes), dtype=torch.double).index_fill_(0, torch.tensor(len(groups)), 1.0)
+        self.reads = torch.stack([multiples(layer.reads) if layer.kind == "dense" else one
+                                  for layer in layers.values()])
+        self.products = torch.tensor([layer.places * model.get_submodule(name).weight[0, 0].numel()
+                                      for name, layer in layers.items()], dtype=torch.double)
+
+    def macs(self, counts):
+        """counts: {group name: channels that stay}; groups without an entry stay whole."""
+        kept = torch.tensor([counts.get(group.name, group.size) for group in self.groups] + [1], dtype=torch.double)
+        return round(float((self.makes @ kept * (self.reads @ kept)) @ self.products))
 
 
 def _given(plan, amounts, name, size, now, goal):

@@ -7,7 +7,7 @@ Each function makes a table of the whole model, {group name: scores (size,)}, wi
 import torch
 from torch import nn  # noqa: F401  (the examples use it)
 
-from shrinklab.criteria import slopes, some
+from shrinklab.criteria import l2, slopes, some
 from shrinklab.errors import need
 from shrinklab.groups import groups_of
 from shrinklab.scoring import score
@@ -42,6 +42,36 @@ def taylor_channel_scores(model, split, *, batch_size=32):
                 gates.index_add_(0, layer.reads, effect.sum((0, 2), dtype=torch.float64))
         total += share * gates.square()
     return {group.name: total[group.channels].float() for group in groups}
+
+
+def path_channel_scores(model, criterion=l2, *, example):
+    """Scores of the paths through a channel, {group name: scores (size,)}, as a criterion for `shrink_channels`.
+
+    The product of what makes the channel, what carries it and what reads it, each the sum of the criterion's scores:
+    with l2 that is the sum, over all ways in and out, of the squared products of their weights. Doubling what makes a
+    channel and halving what reads it changes nothing behind a ReLU, and not this score either, where a sum does.
+    Source: Neyshabur et al., "Path-SGD: Path-Normalized Optimization in Deep Neural Networks", 2015 (the path norm).
+
+    >>> model = nn.Sequential(nn.Linear(1, 2, bias=False), nn.Linear(2, 1))
+    >>> model[0].weight.data, model[1].weight.data = torch.tensor([[1.0], [-2.0]]), torch.tensor([[4.0, 0.5]])
+    >>> path_channel_scores(model, example=torch.zeros(1, 1))
+    {'0': tensor([16.,  1.])}
+    """
+    wiring = follow(model, example)
+    groups = _found(groups_of(wiring), model)
+    made, read = torch.zeros(2, len(wiring.fixed), dtype=torch.float64)
+    carried = torch.ones_like(made)
+    for name, layer in wiring.layers.items():
+        if layer.kind != "norm":
+            values = score(f"{name}.weight", model.get_submodule(name).weight.detach(), criterion)
+            pairs = values.flatten(2).sum(2, dtype=torch.float64) if values.ndim > 2 else values.double()
+            if layer.kind == "dense":
+                made.index_add_(0, layer.makes, pairs.sum(1))
+                read.index_add_(0, layer.reads, pairs.sum(0))
+            else:
+                carried *= torch.zeros_like(made).index_add_(0, layer.makes, pairs.sum(1)).where(
+                    torch.isin(torch.arange(len(made)), layer.makes), 1.0)
+    return {group.name: (made * carried * read)[group.channels].float() for group in groups}
 
 
 def bn_scale_channel_scores(model, *, example):

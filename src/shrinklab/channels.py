@@ -16,7 +16,7 @@ from shrinklab import masks, scoring
 from shrinklab.criteria import l1
 from shrinklab.errors import need
 from shrinklab.groups import cut_channels, groups_of, known, staying
-from shrinklab.metrics import evaluating, forward
+from shrinklab.inference import evaluating, forward, need_network
 from shrinklab.tracing import NORMS, follow
 
 
@@ -75,6 +75,16 @@ def choose(scores, amount, how="uniform", round_to=1):
     >>> choose({"a": torch.tensor([1.0, 9.0]), "b": torch.tensor([4.0, 5.0, 6.0])}, 0.4, "global")
     {'a': tensor([False,  True]), 'b': tensor([False,  True,  True])}
     """
+    counts = kept_counts(scores, amount, how, round_to)
+    return {name: masks.keep_highest(values, 1 - counts[name] / len(values)) for name, values in scores.items()}
+
+
+def kept_counts(scores, amount, how="uniform", round_to=1):
+    """How many channels of each group `choose` keeps, {group name: count}, without saying which.
+
+    >>> kept_counts({"a": torch.tensor([1.0, 9.0]), "b": torch.tensor([4.0, 5.0, 6.0])}, 0.4, "global")
+    {'a': 1, 'b': 2}
+    """
     need(isinstance(round_to, int) and not isinstance(round_to, bool) and round_to >= 1, f"round_to is {round_to!r}",
          "round_to is a whole number from 1", "use 8 for kept counts of 8, 16, 24, …")
     need(how in ("uniform", "global"), f"how is {how!r}", 'how is "uniform" or "global"', "use one of them")
@@ -87,7 +97,7 @@ def choose(scores, amount, how="uniform", round_to=1):
         counts = {name: len(values) - round(_fraction(amount) * len(values)) for name, values in scores.items()}
     else:
         counts = _compete(scores, _fraction(amount))
-    return {name: _best(values, counts.get(name, len(values)), round_to) for name, values in scores.items()}
+    return {name: _rounded(counts.get(name, len(values)), len(values), round_to) for name, values in scores.items()}
 
 
 def remove_channels(model, keep, *, example):
@@ -137,6 +147,7 @@ def recalibrate_batch_norm(model, images, batch_size=500):
     need(len(images) > 1, f"{len(images)} images are given", "a variance needs at least two",
          "pass some hundred training images")
     need(batch_size > 1, f"batch_size is {batch_size}", "a variance needs at least two images", "use 500")
+    need_network(model)
     fresh = copy.deepcopy(model)
     with recalibrating(fresh), torch.no_grad():
         # Of nearly one size, because each counts the same, and none of a single image.
@@ -202,11 +213,9 @@ def _compete(scores, amount):
     return {name: int(part.sum()) for name, part in zip(scores, parts, strict=True)}
 
 
-def _best(scores, count, round_to):
-    """Bool (size,): keep the `count` highest, rounded to the nearest multiple, at least one multiple of it."""
-    size = len(scores)
-    count = min(size, max(1, (2 * count + round_to) // (2 * round_to)) * round_to)
-    return masks.keep_highest(scores, 1 - count / size)
+def _rounded(count, size, round_to):
+    """A count as the nearest multiple of round_to, at least one multiple of it, at most all there are."""
+    return min(size, max(1, (2 * count + round_to) // (2 * round_to)) * round_to)
 
 
 def _fraction(amount):

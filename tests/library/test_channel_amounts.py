@@ -8,13 +8,15 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional as F
 
-from shrinklab.channel_amounts import amount_for_macs, sensitive_amounts, shrink_to_macs
+from shrinklab.channel_amounts import _Plan, amount_for_macs, sensitive_amounts, shrink_to_macs
 from shrinklab.channels import channel_groups, recalibrate_batch_norm, shrink_channels
+from shrinklab.criteria import l1
 from shrinklab.measure import count_macs
 from shrinklab.metrics import predict
-from shrinklab.models import LeNet, ResNet8
+from shrinklab.models import LeNet, MobileNet, ResNet8, ResNet12
 
-EXAMPLES = {LeNet: torch.zeros(1, 1, 28, 28), ResNet8: torch.zeros(1, 3, 32, 32)}
+COLOUR = torch.zeros(1, 3, 32, 32)
+EXAMPLES = {LeNet: torch.zeros(1, 1, 28, 28), ResNet8: COLOUR, ResNet12: COLOUR, MobileNet: COLOUR}
 
 
 @dataclass
@@ -28,7 +30,7 @@ def share_left(model, amount, example, **options):
 
 
 @settings(max_examples=12, deadline=None)
-@given(st.sampled_from([LeNet, ResNet8]), st.floats(0.3, 1), st.sampled_from(["uniform", "global"]),
+@given(st.sampled_from(list(EXAMPLES)), st.floats(0.3, 1), st.sampled_from(["uniform", "global"]),
        st.sampled_from([1, 4]))
 def test_the_amount_leaves_at_most_the_share_and_hardly_less(kind, share, how, round_to):
     torch.manual_seed(0)
@@ -48,6 +50,35 @@ def test_depthwise_work_is_counted_too():
         nn.Conv2d(3, 16, 1), nn.Conv2d(16, 16, 5, groups=16, padding=2), nn.BatchNorm2d(16), nn.Conv2d(16, 8, 1))
     amount = amount_for_macs(model, 0.5, example=example)
     assert amount == pytest.approx(7.5 / 16, abs=1e-3)  # all work is in proportion to the 16 channels
+
+
+class Joined(nn.Module):
+    """Concatenations, an addition of two, and flatten: layers that read several groups, and some channels twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c, self.d = (nn.Conv2d(2, size, 3, padding=1) for size in (2, 4, 4, 2))
+        self.mix, self.last = nn.Conv2d(8, 6, 3, groups=1), nn.Linear(24, 3)
+
+    def forward(self, x):
+        both = torch.cat([self.a(x), self.b(x)], 1) + torch.cat([self.c(x), self.d(x)], 1)
+        return self.last(self.mix(torch.cat([both, self.a(x)], 1)).flatten(1))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.data())
+def test_the_work_is_that_of_the_cut_network(data):
+    model, example = Joined().eval(), torch.zeros(1, 2, 4, 4)
+    amounts = {group.name: data.draw(st.floats(0, 1)) for group in channel_groups(model, example)}
+    plan = _Plan(model, 1.0, l1, example, 1)
+    assert plan.macs(amounts) == count_macs(shrink_channels(model, amounts, example=example), example)
+
+
+def test_groups_without_scores_stay_whole():
+    table = {"conv1": torch.arange(6.0)}
+    small = shrink_to_macs(LeNet(), 0.7, table, example=EXAMPLES[LeNet])
+    assert small.config["channels"][0] < 6
+    assert small.config == {"channels": [small.config["channels"][0], 16], "hidden": [120, 84]}
 
 
 class Middle(nn.Module):

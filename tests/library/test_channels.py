@@ -21,7 +21,8 @@ from shrinklab.criteria import l1, l2, random
 from shrinklab.files import load_file, save_dense
 from shrinklab.models import LeNet, ResNet8, architecture, build
 
-EXAMPLES = {"lenet": torch.zeros(1, 1, 28, 28), "resnet8": torch.zeros(1, 3, 32, 32)}
+COLOUR = torch.zeros(1, 3, 32, 32)
+EXAMPLES = {"lenet": torch.zeros(1, 1, 28, 28), "resnet8": COLOUR, "resnet12": COLOUR, "mobilenet": COLOUR}
 
 
 def lively(model, seed=0):
@@ -93,6 +94,16 @@ def test_groups_of_resnet8_follow_the_residual_additions():
     assert groups["conv"].reads == ("block1.conv1", "block2.conv1", "block2.shortcut")
     assert groups["block3.conv2"].makes == ("block3.conv2", "block3.shortcut")
     assert groups["block3.conv2"].reads == ("fc",)
+
+
+def test_groups_of_resnet12_and_mobilenet():
+    groups = {g.name: g for g in channel_groups(build("resnet12"), COLOUR)}
+    assert groups["block3.conv2"].makes == ("block3.conv2", "block3.shortcut", "block4.conv2")
+    assert groups["block3.conv2"].reads == ("block4.conv1", "block5.conv1", "block5.shortcut")
+    groups = channel_groups(build("mobilenet"), COLOUR)
+    assert [group.name for group in groups] == ["conv", *(f"blocks.{i}.pointwise" for i in range(6))]
+    assert groups[1].carries == ("blocks.0.bn2", "blocks.1.depthwise", "blocks.1.bn1")
+    assert groups[1].reads == ("blocks.1.pointwise",)
 
 
 def test_a_chain_of_depthwise_layers_is_one_group():
@@ -195,7 +206,7 @@ def test_a_channel_tied_to_an_output_or_an_input_stays():
 
 # ---- the oracle: zeroed channels
 
-@pytest.mark.parametrize("name", ["lenet", "resnet8"])
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_the_small_network_answers_as_the_zeroed_one(name):
     torch.manual_seed(0)
     model = lively(build(name))
@@ -204,8 +215,12 @@ def test_the_small_network_answers_as_the_zeroed_one(name):
     kept = [int(mask.sum()) for mask in masks.values()]
     if name == "lenet":
         assert small.config == {"channels": kept[:2], "hidden": kept[2:]}
-    else:
+    elif name == "resnet8":
         assert small.config == {"widths": [kept[0], kept[1], kept[0], *kept[2:]]}
+    elif name == "resnet12":
+        assert small.config == {"widths": [kept[0], kept[1], kept[0], *kept[2:6], kept[6], kept[5], *kept[7:]]}
+    else:
+        assert small.config == {"widths": kept}
 
 
 def test_the_bias_of_a_removed_channel_goes_with_it():
@@ -258,7 +273,7 @@ def test_vgg_answers_as_the_zeroed_one():
 # ---- any channel set
 
 @settings(max_examples=25, deadline=None)
-@given(st.sampled_from(["lenet", "resnet8"]), st.integers(0, 10_000), st.floats(0, 1))
+@given(st.sampled_from(list(EXAMPLES)), st.integers(0, 10_000), st.floats(0, 1))
 def test_any_channel_set_leaves_a_network_that_runs_and_rebuilds(name, seed, share):
     model, example = build(name), EXAMPLES[name]
     small = remove_channels(model, random_masks(channel_groups(model, example), seed, share), example=example)
@@ -346,7 +361,7 @@ def torch_pruning_s(model, example, amount):
     return pruned
 
 
-@pytest.mark.parametrize("name", ["lenet", "resnet8", "resnet18", "mobilenet_v2"])
+@pytest.mark.parametrize("name", [*EXAMPLES, "resnet18", "mobilenet_v2"])
 def test_torch_pruning_removes_the_same_channels(name, torchvision_models):
     torch.manual_seed(0)
     model = torchvision_models[name] if name in torchvision_models else lively(build(name))
@@ -360,7 +375,7 @@ def test_torch_pruning_removes_the_same_channels(name, torchvision_models):
 
 # ---- files, purity, modes
 
-@pytest.mark.parametrize("name", ["lenet", "resnet8"])
+@pytest.mark.parametrize("name", EXAMPLES)
 def test_the_result_survives_a_file(name, tmp_path):
     model = lively(build(name))
     small = shrink_channels(model, 0.5, example=EXAMPLES[name], how="global")

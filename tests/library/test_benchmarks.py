@@ -1,0 +1,160 @@
+"""The benchmarks run, on a few images; what they find is their own business and no test's."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)  # the tables set it
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    """Import a module of benchmarks/ as it is when run as a script."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    known = set(sys.modules)
+    yield importlib.import_module
+    for name in set(sys.modules) - known:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(BENCHMARKS)):
+            del sys.modules[name]
+
+
+def row(report, **changed):
+    return report.Row(**{"what": "pruning | cutting", "ours": 0.91, "peer": 0.7, "against": "them", "unit": "%",
+                         "target": "at least equal", "met": True, "more": {"p": "0.03"}} | changed)
+
+
+# ---- the report
+
+def test_a_whole_run_is_printed_and_written(bench, tmp_path, capsys):
+    report = bench("report")
+    given = report.arguments("", argv=["--results", str(tmp_path / "new")])
+    assert given.whole
+    rows = [row(report), row(report, what="time", ours=torch.tensor(3.14159), peer=None, unit="ms", met=None, more={})]
+    table = report.publish("some", "A title", rows, given, packages=("pandas",), notes=["A note."],
+                           details={"More": pd.DataFrame({"a": [1]})})
+    assert table.columns.tolist() == ["what", "ours", "peer", "against", "ratio", "target", "met", "p"]
+    text = (tmp_path / "new" / "some.md").read_text()
+    assert capsys.readouterr().out.strip() == text.strip()
+    lines = text.splitlines()
+    assert lines[0] == "# A title"
+    cells = [[cell.strip() for cell in line.replace("\\|", "/").strip("|").split("|")] for line in lines[2:6]]
+    assert cells[2] == ["pruning / cutting", "91.00 %", "70.00 %", "them", "1.300", "at least equal", "yes", "0.03"]
+    assert cells[3] == ["time", "3.142 ms", "", "them", "", "at least equal", "–", ""]
+    stored = json.loads((tmp_path / "new" / "some.json").read_text())
+    assert stored["rows"][0]["ratio"] == pytest.approx(1.3)
+    assert stored["rows"][1]["ours"] == pytest.approx(3.14159)
+    assert stored["details"] == {"More": [{"a": 1}]}
+    facts = stored["conditions"]
+    assert facts["threads"] == 1
+    assert facts["versions"].keys() == {"python", "torch", "numpy", "pandas"}
+    assert all(word in text for word in (facts["date"], facts["processor"], "pandas " + pd.__version__, "A note."))
+
+
+def test_earlier_runs_are_kept(bench, tmp_path):
+    report = bench("report")
+    given = report.arguments("", argv=["--results", str(tmp_path)])
+    for ours in (0.1, 0.2, 0.3):
+        report.publish("some", "A title", [row(report, ours=ours, met=ours > 0.2)], given)
+    stored = json.loads((tmp_path / "some.json").read_text())
+    assert [run["rows"][0]["ours"] for run in stored["earlier"]] == [0.1, 0.2]
+    assert [run["rows"][0]["met"] for run in stored["earlier"]] == [False, False]
+    assert stored["rows"][0]["ours"] == 0.3
+
+
+@pytest.mark.parametrize("argv", [["--split", "validation"], ["--images", "5"], ["lenet"]])
+def test_a_part_of_a_run_is_not_written(bench, tmp_path, argv, capsys):
+    report = bench("report")
+    given = report.arguments("", argv=[*argv, "--results", str(tmp_path)])
+    report.publish("some", "A title", [row(report, met=False)], given)
+    assert "| NO " in (out := capsys.readouterr().out)
+    assert "Not written: this is not the whole run on the test split." in out
+    assert list(tmp_path.iterdir()) == []
+    split = report.judged("lenet", given)
+    assert len(split) == {"--images": 5, "--split": 4000}.get(argv[0], 10_000)
+    assert split.name.startswith("mnist/validation" if "validation" in argv else "mnist/test")
+
+
+def test_an_unknown_network_is_refused(bench, capsys):
+    with pytest.raises(SystemExit):
+        bench("report").arguments("", networks=("lenet",), argv=["resnet8"])
+    assert "the network is 'resnet8'; this table knows lenet; use some of them" in capsys.readouterr().err
+
+
+def test_figures_as_text(bench):
+    shown = bench("report").shown
+    assert [shown(0.9123, "%"), shown(-0.0042, "points"), shown(12345, "bytes"), shown(6.04, "times"),
+            shown(0.5, "")] == ["91.23 %", "-0.42", "12,345 bytes", "6.0 times", "0.5"]
+
+
+# ---- all tables by name
+
+def test_tables_are_found_and_an_unknown_one_is_refused():
+    chosen = importlib.util.spec_from_file_location("run", BENCHMARKS / "__main__.py")
+    runner = importlib.util.module_from_spec(chosen)
+    chosen.loader.exec_module(runner)
+    assert {"masks", "channels", "slider_step"} <= set(runner.tables())
+    assert not {"report", "channel_settings", "baselines", "slider", "__main__"} & set(runner.tables())
+    with pytest.raises(SystemExit, match=r"the table is tables; known are .*channels.*; use some of them"):
+        runner.main(["tables"])
+
+
+# ---- each table, on a few images
+
+def small_run(bench, name, networks, images, folder):
+    """The cells of a table's rows."""
+    module, report = bench(name), bench("report")
+    seen = []
+
+    def kept(name, title, rows, given, **more):
+        seen.extend(rows)
+        return report.publish(name, title, rows, given, **more)
+
+    module.publish = kept
+    module.main(report.arguments("", argv=[*networks, "--images", str(images), "--results", str(folder)]))
+    assert list(folder.iterdir()) == []
+    return {row.what: row for row in seen}
+
+
+def test_masks(bench, tmp_path):
+    rows = small_run(bench, "masks", ["lenet"], 40, tmp_path)
+    assert len(rows) == 12  # three amounts, two ways, masks and times
+    assert all(row.ours == 0 and row.met for what, row in rows.items() if "differ" in what)
+    assert all(row.met is None for what, row in rows.items() if "time" in what)
+
+
+def test_channels(bench, tmp_path, monkeypatch):
+    module = bench("channels")
+    monkeypatch.setattr(module, "OURS", module.OURS[:2])
+    monkeypatch.setattr(module, "THEIRS", module.THEIRS[:2])
+    rows = small_run(bench, "channels", ["lenet"], 40, tmp_path)
+    assert list(rows) == ["one-shot: ours, lenet", "fine-tuned: ours, lenet", "one-shot: ours, regression, lenet",
+                          "one-shot: ours, sensitivity, lenet", "time, to half the MACs: lenet",
+                          "time, one step at a known amount: lenet"]
+    assert all(0 <= row.ours <= 1 and 0 <= row.peer <= 1 for what, row in rows.items() if "shot" in what)
+    plain = rows["one-shot: ours, lenet"]
+    assert plain.met == (plain.ours >= plain.peer)
+    both = [module.theirs(module.THEIRS[0], *pair(module)), module.ours(module.OURS[0], *pair(module))]
+    for small in both:
+        assert 0.4 < module.count_macs(small, pair(module)[1]) / module.count_macs(*pair(module)) <= 0.5
+
+
+def pair(module):
+    return module.pretrained("lenet"), module.load("mnist").example
+
+
+def test_slider_step(bench, tmp_path):
+    rows = small_run(bench, "slider_step", ["lenet"], 200, tmp_path)
+    assert len(rows) == 4
+    assert rows["lenet, float32: largest difference in accuracy"].met
