@@ -157,6 +157,19 @@ def test_mse_finds_the_best_range_of_a_scan(bits):
     assert error(high.item()) < error(9.0)
 
 
+def test_mse_of_many_values_is_that_of_all_of_them():
+    """Beyond some ten thousand values a histogram stands for them; a single row is searched value by value."""
+    for x in (normal(60_000), normal(60_000).relu(), normal(60_000) ** 3):
+        for bits in (4, 8):
+            low, high = affine.mse(x, bits=bits)
+            rows = affine.mse(x[None], bits=bits)
+
+            def error(low, high, x=x, bits=bits):
+                return (fake_quantize(x, choose_qparams(low, high, bits=bits)) - x).square().mean().item()
+
+            assert error(low, high) <= 1.01 * error(*(end[0] for end in rows))
+
+
 def test_mse_works_row_by_row():
     rows = torch.stack([normal(500), normal(500, seed=1, spread=7.0)])
     together = affine.mse(rows, bits=4, symmetric=True)
@@ -177,6 +190,27 @@ def test_entropy_cuts_outliers_and_keeps_an_even_spread():
 def test_entropy_does_not_count_the_zeros_that_a_relu_leaves():
     x = normal(20_000).abs()
     assert affine.entropy(torch.cat([x, torch.zeros(200_000)]))[1] == affine.entropy(x)[1]
+
+
+def divergence(counts, cut, levels):
+    """Migacz's divergence, bin by bin."""
+    reference, quantized = counts[:cut].astype(float), np.zeros(cut)
+    reference[-1] += counts[cut:].sum()
+    for start, stop in zip(np.arange(levels) * cut // levels, (np.arange(levels) + 1) * cut // levels, strict=True):
+        filled = counts[start:stop] > 0
+        quantized[start:stop][filled] = counts[start:stop].sum() / max(1, filled.sum())
+    p, q = reference / reference.sum(), (quantized / quantized.sum()).clip(1e-9)
+    return sum(a * np.log(a / b) for a, b in zip(p, q, strict=True) if a > 0)
+
+
+@pytest.mark.parametrize("share", [0.05, 0.5, 1.0])
+def test_all_cuts_at_once_are_the_plain_sums(share):
+    generator = np.random.default_rng(0)
+    counts = (generator.integers(1, 50, 256) * (generator.random(256) < share)).astype(float)
+    counts[3] = 7.0  # below every cut
+    cuts = np.array([16, 17, 40, 100, 255, 256])
+    expected = [divergence(counts, cut, 16) for cut in cuts]
+    np.testing.assert_allclose(affine._divergences(counts, cuts, 16), expected, rtol=1e-9, atol=1e-12)
 
 
 def test_entropy_cuts_about_where_onnx_runtime_does():

@@ -10,7 +10,8 @@ from shrinklab import affine
 from shrinklab.errors import need
 from shrinklab.quantize.graph import prepare, sites
 
-SAMPLE = 2**18  # values kept of each site: enough for every observer, whatever the number of images
+SAMPLE = 2**17  # values kept of each site: enough for every observer, whatever the number of images
+BATCH = 2**18  # numbers that the images of one batch hold: large enough to be fast, small enough for a cache
 
 
 def calibrate(model, images, observer="min_max", *, bits=8, symmetric=False):
@@ -22,6 +23,8 @@ def calibrate(model, images, observer="min_max", *, bits=8, symmetric=False):
     >>> calibrate(torch.nn.Linear(2, 1), torch.tensor([[1.0, -3.0]]))
     {'input_1': (tensor(-3.), tensor(1.))}
     """
+    right = isinstance(bits, int) and not isinstance(bits, bool) and 2 <= bits <= 8
+    need(right, f"bits is {bits!r}", "a grid has 2 to 8 bits", "use 8, or 4")
     body = prepare(model)
     values = record(body, sites(body), calibration_images(images), sample_size(observer))
     watch = observer_named(observer, bits=bits, symmetric=symmetric)
@@ -35,7 +38,9 @@ def sample_size(observer):
 
 def record(body, places, images, sample=SAMPLE):
     """Values at {name: node} -> {name: (n,)}: about `sample` drawn by lot, and each batch's extremes."""
-    batches = images.split(100)
+    # Channels last is the layout in which convolution and pooling are fastest.
+    batches = [batch.contiguous(memory_format=torch.channels_last) if batch.ndim == 4 else batch
+               for batch in images.split(max(1, BATCH // images[0].numel()))]
     recorder = _Recorder(body, places, math.ceil(sample / len(batches)))
     with torch.inference_mode():
         for batch in batches:
@@ -57,14 +62,19 @@ class _Recorder(fx.Interpreter):
         value = super().run_node(n)
         # A size or another number that the graph computes with is no value to round.
         if n in self.names and isinstance(value, torch.Tensor) and value.is_floating_point():
-            self.samples.setdefault(self.names[n], []).append(self._kept(value.flatten()))
+            self.samples.setdefault(self.names[n], []).append(self._kept(_in_memory_order(value)))
         return value
 
     def _kept(self, values):
         if len(values) <= self.share:
             return values.clone()
         rows = torch.randint(len(values), (self.share,), generator=self.generator)
-        return torch.cat([values[rows], *(end[None] for end in values.aminmax())])
+        return torch.cat([values.take(rows), *(end[None] for end in values.aminmax())])
+
+
+def _in_memory_order(value):
+    """A value's numbers as (n,), without a copy where they lie side by side in memory."""
+    return value.permute(sorted(range(value.ndim), key=value.stride, reverse=True)).flatten()
 
 
 def observer_named(observer, *, bits, symmetric):

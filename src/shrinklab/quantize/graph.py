@@ -10,7 +10,7 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from shrinklab.errors import need
-from shrinklab.metrics import evaluating
+from shrinklab.inference import need_network
 
 LAYERS = nn.Conv1d, nn.Conv2d, nn.Linear
 NORMS = nn.BatchNorm1d, nn.BatchNorm2d
@@ -37,20 +37,8 @@ def fold_batch_norm(model):
       (1): Identity()
     )
     """
-    folded = copy.deepcopy(model).eval()
-    modules = dict(folded.named_modules())
-    nodes = [node for node in trace(folded).nodes if node.op == "call_module"]
-    calls = [node.target for node in nodes]
-    for node in nodes:
-        before = node.args[0] if node.args else None
-        fits = (isinstance(modules[node.target], NORMS) and before in nodes and len(before.users) == 1
-                and isinstance(modules[before.target], LAYERS)
-                and calls.count(before.target) == calls.count(node.target) == 1)
-        if fits and modules[node.target].track_running_stats:
-            _fold(modules[before.target], modules[node.target])
-            parent, _, name = node.target.rpartition(".")
-            setattr(folded.get_submodule(parent), name, nn.Identity())
-    return folded
+    _finite(model)
+    return _folded(model)[0]
 
 
 def trace(model):
@@ -69,17 +57,16 @@ def prepare(model):
     """
     _finite(model)
     model = nn.Sequential(model) if isinstance(model, LAYERS) else model
-    with evaluating(model):
-        body = fx.GraphModule(folded := fold_batch_norm(model), trace(folded), type(model).__name__)
-    for node in list(body.graph.nodes):
-        if node.op == "call_module" and isinstance(body.get_submodule(node.target), nn.Dropout | nn.Identity):
+    folded, graph = _folded(model)
+    for node in list(graph.nodes):
+        if node.op == "call_module" and isinstance(folded.get_submodule(node.target), nn.Dropout | nn.Identity):
             node.replace_all_uses_with(node.args[0])
-            body.graph.erase_node(node)
+            graph.erase_node(node)
+    body = fx.GraphModule(folded, graph, type(model).__name__)
     for module in body.modules():
         if getattr(module, "inplace", False):
             module.inplace = False
     _layers_once(body)
-    body.recompile()
     return body
 
 
@@ -147,6 +134,24 @@ def _reaches_compute(node, body):
     return any(user.op != "output" for user in consumers(node, body))
 
 
+def _folded(model):
+    """The folded copy of a model and its graph, in which a folded batch norm is the call of an `nn.Identity`."""
+    folded = copy.deepcopy(model).eval()
+    modules, graph = dict(folded.named_modules()), trace(folded)
+    nodes = [node for node in graph.nodes if node.op == "call_module"]
+    calls = [node.target for node in nodes]
+    for node in nodes:
+        before = node.args[0] if node.args else None
+        fits = (isinstance(modules[node.target], NORMS) and before in nodes and len(before.users) == 1
+                and isinstance(modules[before.target], LAYERS)
+                and calls.count(before.target) == calls.count(node.target) == 1)
+        if fits and modules[node.target].track_running_stats:
+            _fold(modules[before.target], modules[node.target])
+            parent, _, name = node.target.rpartition(".")
+            setattr(folded.get_submodule(parent), name, nn.Identity())
+    return folded, graph
+
+
 def _fold(layer, norm):
     """Merge a batch norm into the layer, in place. In double precision, so that nothing is rounded twice."""
     gain = (norm.running_var.double() + norm.eps).rsqrt()
@@ -159,6 +164,7 @@ def _fold(layer, norm):
 
 
 def _finite(model):
+    need_network(model)
     for name, tensor in model.state_dict().items():
         broken = int((~tensor.isfinite()).sum()) if tensor.is_floating_point() else 0
         need(broken == 0, f"{name} holds {broken} values that are NaN or inf", "weights are finite numbers",
