@@ -1,0 +1,107 @@
+"""The int8 tables run from end to end on a few images; their figures are no test's business."""
+
+import importlib
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from shrinklab.data import load
+from shrinklab.models import LeNet, MobileNet, pretrained
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def bench(monkeypatch):
+    """Import a module of benchmarks/ as it is when run as a script."""
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    known = set(sys.modules)
+    yield importlib.import_module
+    for name in set(sys.modules) - known:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(BENCHMARKS)):
+            del sys.modules[name]
+
+
+def test_onnx_runtime_quantizes_the_same_network_on_as_many_threads_as_asked(bench, tmp_path):
+    from onnxruntime.quantization.calibrate import CalibraterBase
+
+    peers, model, data = bench("int8_peers"), pretrained("lenet"), load("mnist")
+    before = CalibraterBase.create_inference_session
+    prepared = peers.ort_prepared(model, data.train.images[:2], tmp_path / "prepared.onnx")
+    path = peers.ort_quantized(prepared, data.train.images[:32], "min_max", tmp_path / "int8.onnx")
+    assert CalibraterBase.create_inference_session is before
+    int8, part = bench("int8"), data.validation[:100]
+    theirs = int8.right(int8.load_runner(path), part)
+    assert theirs.double().mean() > 0.95
+    assert path.stat().st_size < prepared.stat().st_size / 2
+
+
+def test_torchao_quantizes_the_same_network(bench):
+    pytest.importorskip("torchao")
+    peers, model, data = bench("int8_peers"), pretrained("lenet"), load("mnist")
+    images = data.train.images[:32]
+    small = peers.torchao_quantized(peers.torchao_prepared(model, images), images)
+    part = data.validation.images[:100]
+    with torch.no_grad():
+        same = small(part).argmax(1) == model(part).argmax(1)
+        assert not torch.equal(small(part), model(part))
+    assert same.double().mean() > 0.95
+
+
+def test_our_file_is_what_we_simulate_and_the_best_of_equals_is_the_first(bench, tmp_path):
+    int8, data = bench("int8"), load("mnist")
+    small = int8.ours(pretrained("lenet"), data.train.images[:32], "min_max", tmp_path / "ours.onnx")
+    runner, part = int8.load_runner(tmp_path / "ours.onnx"), data.validation[:100]
+    assert torch.equal(runner(part.images).argmax(1), int8.predict(small, part.images).argmax(1))
+    assert int8.best({"one": runner, "two": small}, part)[0] == "one"
+
+
+def found(right, **changed):
+    """What `measured` gives, made up: right maps a tool to its count among 1,000."""
+    flags = {tool: torch.arange(1000) < count for tool, count in right.items()}
+    return {"name": "lenet", "observer": "mse", "method": "entropy", "same": 1.0, "right": flags,
+            "validation": {"ours mse": 0.9, "ort entropy": 0.9}, "ms": {"ours mse": 10.0, "ort entropy": 20.0},
+            } | changed
+
+
+def test_the_int8_rows_say_whether_each_target_is_met(bench):
+    int8 = bench("int8")
+    right = {"fp32": 992, "ours": 990, "ONNX Runtime": 991, "torchao": 992}
+    met = {(row.what, row.against.split(",")[0]): row.met for row in int8.rows(found(right))}
+    assert met == {("lenet: accuracy", "ONNX Runtime"): True, ("lenet: accuracy", "torchao"): False,
+                   ("lenet: drop", "fp32"): True,
+                   ("lenet: same prediction simulated and deployed", "our simulation"): True,
+                   ("lenet: calibrate and convert", "ONNX Runtime"): True}
+    late = int8.rows(found(right | {"ours": 989}, same=0.998, ms={"ours mse": 11.0, "ort entropy": 20.0}))
+    assert [row.met for row in late] == [False, False, False, False, False]
+    assert [row.met for row in int8.means([found(right), found(right | {"ours": 992})])] == [True, False]
+    assert int8.details([found(right)]).chosen.tolist() == ["yes", "yes"]
+
+
+def test_the_depthwise_table_runs(bench):
+    depthwise = bench("depthwise")
+    torch.manual_seed(0)
+    model = MobileNet(widths=(4, 4, 4, 4, 4, 4, 4)).eval()
+    data = load("cifar10")
+    table = list(depthwise.rows(model, data.validation[:20], data.train.images[:16], steps=2))
+    assert [row.what for row in table] == [f"mobilenet, {way}" for way in (
+        "per tensor", *depthwise.WAYS, "per tensor, equalized, AdaRound, bias corrected")]
+    assert [row.met is None for row in table] == [True, False, False, False, True]
+    assert depthwise.spread(model).kind.tolist() == ["dense", *["depthwise", "dense"] * 6, "dense"]
+
+
+def test_equalizing_narrows_what_the_table_of_ranges_shows(bench):
+    model = LeNet().eval()
+    model.conv1.weight.data[0] *= 50
+    table = bench("depthwise").spread(model).set_index("layer")
+    assert float(table.loc["conv1", "as trained"]) > 5 * float(table.loc["conv1", "equalized"])
