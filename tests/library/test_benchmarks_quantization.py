@@ -97,6 +97,7 @@ def test_the_depthwise_table_runs(bench):
     assert [row.what for row in table] == [f"mobilenet, {way}" for way in (
         "per tensor", *depthwise.WAYS, "per tensor, equalized, AdaRound, bias corrected")]
     assert [row.met is None for row in table] == [True, False, False, False, True]
+    assert depthwise.fewer_bits(model, data.validation[:20], data.train.images[:16], [8, 2]).bits.tolist() == [8, 2]
     assert depthwise.spread(model).kind.tolist() == ["dense", *["depthwise", "dense"] * 6, "dense"]
 
 
