@@ -1,6 +1,6 @@
 """Train the networks that travel with the package, and write their weights and model cards.
 
-usage: python benchmarks/baselines.py [lenet] [resnet8]        (all when none is named; `make baselines`)
+usage: python benchmarks/baselines.py [NAME ...]        (lenet, resnet8, resnet12, mobilenet; all when none is named)
 
 Training uses the full training split without the validation images; the weights kept are those of the epoch with
 the best validation accuracy. The test set is used once, at the end, for the figure on the card.
@@ -28,6 +28,10 @@ RECIPES = {
                     augment="shift"),
     "resnet8": Recipe(epochs=64, batch_size=128, learning_rate=0.1, weight_decay=3e-4, ema_decay=0.999,
                       augment="crop_flip", bfloat16=True),
+    "resnet12": Recipe(epochs=28, batch_size=128, learning_rate=0.1, weight_decay=5e-4, ema_decay=0.999,
+                       augment="crop_flip", bfloat16=True),
+    "mobilenet": Recipe(epochs=40, batch_size=128, learning_rate=0.1, weight_decay=1e-4, ema_decay=0.999,
+                        augment="crop_flip"),
 }
 
 

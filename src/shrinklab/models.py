@@ -67,7 +67,46 @@ class Block(nn.Module):
         return self.relu(self.bn2(self.conv2(y)) + self.shortcut(x))
 
 
-class ResNet8(nn.Module):
+class _ResNet(nn.Module):
+    """A stem, blocks of two 3x3 convolutions, average pooling and one linear layer; subclasses say the strides."""
+
+    STRIDES = ()
+
+    def __init__(self, widths):
+        super().__init__()
+        name, blocks, length = type(self).__name__, len(self.STRIDES), 1 + 2 * len(self.STRIDES)
+        need(len(widths) == length, f"widths is {tuple(widths)}",
+             f"{name} has {length} widths: stem, then inner and outer of {blocks} blocks",
+             f"give {length} integers, such as those of {name}().config")
+        self.conv = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(widths[0])
+        for i, stride in enumerate(self.STRIDES):
+            inputs, inner, outer = widths[2 * i : 2 * i + 3]
+            need(stride != 1 or inputs == outer, f"widths is {tuple(widths)}",
+                 f"block {i + 1} adds its input to its output, so positions {2 * i} and {2 * i + 2} must agree",
+                 "make both the same number")
+            self.add_module(f"block{i + 1}", Block(inputs, inner, outer, stride))
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(widths[-1], 10)
+        self.relu = nn.ReLU()
+
+    @property
+    def config(self):
+        """What `build` needs, read off the layers, so that it also fits after channels were removed."""
+        inner_outer = [conv.out_channels for block in self._blocks() for conv in (block.conv1, block.conv2)]
+        return {"widths": [self.conv.out_channels, *inner_outer]}
+
+    def _blocks(self):
+        return [self.get_submodule(f"block{i + 1}") for i in range(len(self.STRIDES))]
+
+    def forward(self, x):
+        x = self.relu(self.bn(self.conv(x)))
+        for block in self._blocks():
+            x = block(x)
+        return self.fc(self.pool(x).flatten(1))
+
+
+class ResNet8(_ResNet):
     """The image classifier of MLPerf Tiny: images (N, 3, 32, 32) -> logits (N, 10); 77,946 parameters.
 
     widths: the stem's channels, then (inner, outer) of each of the three blocks; a residual addition ties the
@@ -78,44 +117,89 @@ class ResNet8(nn.Module):
     torch.Size([2, 10])
     """
 
+    STRIDES = 1, 2, 2
+
     def __init__(self, widths=(16, 16, 16, 32, 32, 64, 64)):
+        super().__init__(widths)
+
+
+class ResNet12(_ResNet):
+    """A wider and deeper sibling of ResNet8, with more to remove: (N, 3, 32, 32) -> (N, 10); 1,439,002 parameters.
+
+    widths: the stem's channels, then (inner, outer) of each of the five blocks; residual additions tie positions 0
+    and 2, and positions 6 and 8.
+
+    >>> ResNet12()(torch.zeros(2, 3, 32, 32)).shape
+    torch.Size([2, 10])
+    """
+
+    STRIDES = 1, 2, 2, 1, 2
+
+    def __init__(self, widths=(48, 48, 48, 96, 96, 128, 128, 128, 128, 192, 256)):
+        super().__init__(widths)
+
+
+class Separable(nn.Module):
+    """A depthwise 3x3 convolution, then a pointwise 1x1 one, each with batch norm and ReLU.
+
+    (N, inputs, H, W) -> (N, outputs, H/stride, W/stride).
+    """
+
+    def __init__(self, inputs, outputs, stride):
         super().__init__()
-        need(len(widths) == 7, f"widths is {tuple(widths)}",
-             "ResNet8 has seven widths: stem, then inner and outer of three blocks",
-             "give seven integers, for example (16, 16, 16, 32, 32, 64, 64)")
-        need(widths[0] == widths[2], f"widths is {tuple(widths)}",
-             "the first block adds its input to its output, so the stem (position 0) and position 2 must agree",
-             "make both the same number")
-        stem, a1, a2, b1, b2, c1, c2 = widths
-        self.conv = nn.Conv2d(3, stem, 3, padding=1, bias=False)
-        self.bn = nn.BatchNorm2d(stem)
-        self.block1 = Block(stem, a1, a2, stride=1)
-        self.block2 = Block(a2, b1, b2, stride=2)
-        self.block3 = Block(b2, c1, c2, stride=2)
+        self.depthwise = nn.Conv2d(inputs, inputs, 3, stride, padding=1, groups=inputs, bias=False)
+        self.bn1 = nn.BatchNorm2d(inputs)
+        self.pointwise = nn.Conv2d(inputs, outputs, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(outputs)
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        x = self.relu(self.bn1(self.depthwise(x)))
+        return self.relu(self.bn2(self.pointwise(x)))
+
+
+class MobileNet(nn.Module):
+    """A small MobileNet for 32x32 images: (N, 3, 32, 32) -> logits (N, 10); 55,210 parameters.
+
+    widths: the stem's channels, then those of the six separable blocks.
+    Source: Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications", 2017.
+
+    >>> MobileNet()(torch.zeros(2, 3, 32, 32)).shape
+    torch.Size([2, 10])
+    """
+
+    STRIDES = 1, 2, 1, 2, 1, 1
+
+    def __init__(self, widths=(16, 32, 64, 64, 128, 128, 128)):
+        super().__init__()
+        need(len(widths) == 1 + len(self.STRIDES), f"widths is {tuple(widths)}",
+             "MobileNet has seven widths: stem, then six blocks",
+             "give seven integers, for example (16, 32, 64, 64, 128, 128, 128)")
+        self.conv = nn.Conv2d(3, widths[0], 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(widths[0])
+        pairs = zip(widths, widths[1:], self.STRIDES, strict=False)
+        self.blocks = nn.Sequential(*(Separable(*pair) for pair in pairs))
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.fc = nn.Linear(c2, 10)
+        self.fc = nn.Linear(widths[-1], 10)
         self.relu = nn.ReLU()
 
     @property
     def config(self):
         """What `build` needs, read off the layers, so that it also fits after channels were removed."""
-        blocks = self.block1, self.block2, self.block3
-        inner_outer = [conv.out_channels for block in blocks for conv in (block.conv1, block.conv2)]
-        return {"widths": [self.conv.out_channels, *inner_outer]}
+        return {"widths": [self.conv.out_channels, *(block.pointwise.out_channels for block in self.blocks)]}
 
     def forward(self, x):
-        x = self.relu(self.bn(self.conv(x)))
-        x = self.block3(self.block2(self.block1(x)))
+        x = self.blocks(self.relu(self.bn(self.conv(x))))
         return self.fc(self.pool(x).flatten(1))
 
 
-ARCHITECTURES = {"lenet": LeNet, "resnet8": ResNet8}
-DATA_OF = {"lenet": "mnist", "resnet8": "cifar10"}
+ARCHITECTURES = {"lenet": LeNet, "resnet8": ResNet8, "resnet12": ResNet12, "mobilenet": MobileNet}
+DATA_OF = {"lenet": "mnist", "resnet8": "cifar10", "resnet12": "cifar10", "mobilenet": "cifar10"}
 WEIGHTS = resources.files("shrinklab") / "weights"
 
 
 def build(name, **config):
-    """Make an untrained network by name: "lenet" or "resnet8", with the widths in config.
+    """Make an untrained network by name ("lenet", "resnet8", "resnet12", "mobilenet"), with the widths in config.
 
     >>> build("lenet", channels=[3, 8]).conv2
     Conv2d(3, 8, kernel_size=(5, 5), stride=(1, 1))
@@ -141,7 +225,7 @@ def architecture(model):
 def pretrained(name):
     """A trained network in evaluation mode, from the weights that travel with the package.
 
-    name: "lenet" (MNIST) or "resnet8" (CIFAR-10). Raises OSError when the file is not the one of its model card.
+    name: "lenet" (MNIST), "resnet8", "resnet12" or "mobilenet" (CIFAR-10). Raises OSError when the file is not the one of its model card.
 
     >>> pretrained("lenet").fc3
     Linear(in_features=84, out_features=10, bias=True)

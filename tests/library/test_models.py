@@ -11,9 +11,11 @@ import torch
 from shrinklab import models
 from shrinklab.data import load
 from shrinklab.metrics import accuracy
-from shrinklab.models import DATA_OF, LeNet, ResNet8, architecture, build, card, pretrained
+from shrinklab.models import DATA_OF, LeNet, MobileNet, ResNet8, ResNet12, architecture, build, card, pretrained
 
-GOAL = {"lenet": 0.992, "resnet8": 0.870}
+GOAL = {"lenet": 0.992, "resnet8": 0.870, "resnet12": 0.920, "mobilenet": 0.800}
+SMALLER = [LeNet((3, 8), (20, 12)), ResNet8((8, 4, 8, 12, 16, 20, 24)),
+           ResNet12((8, 4, 8, 12, 16, 20, 24, 16, 24, 6, 10)), MobileNet((4, 8, 12, 16, 20, 24, 28))]
 
 
 @pytest.mark.parametrize("name", GOAL)
@@ -51,7 +53,7 @@ def test_a_tampered_weights_file_is_refused(tmp_path, monkeypatch):
         pretrained("lenet")
 
 
-@pytest.mark.parametrize("model", [LeNet((3, 8), (20, 12)), ResNet8((8, 4, 8, 12, 16, 20, 24))])
+@pytest.mark.parametrize("model", SMALLER, ids=architecture)
 def test_name_and_config_rebuild_the_same_shapes(model):
     again = build(architecture(model), **json.loads(json.dumps(model.config)))
     assert {k: v.shape for k, v in again.state_dict().items()} == {k: v.shape for k, v in model.state_dict().items()}
@@ -70,11 +72,14 @@ def test_resnet8_is_the_network_of_mlperf_tiny():
 
 
 @pytest.mark.parametrize(("call", "message"), [
-    (lambda: build("vgg"), "the model name is 'vgg'; known names are lenet, resnet8; use one of them"),
+    (lambda: build("vgg"), "the model name is 'vgg'; known names are lenet, resnet8, resnet12, mobilenet; "
+     "use one of them"),
     (lambda: card("vgg"), "the model name is 'vgg'"),
-    (lambda: ResNet8((16, 16)), "widths is \\(16, 16\\); ResNet8 has seven widths"),
-    (lambda: ResNet8((16, 16, 8, 32, 32, 64, 64)), "the stem \\(position 0\\) and position 2 must agree"),
-    (lambda: architecture(torch.nn.Linear(1, 1)), "the model is a Linear; only lenet, resnet8 are known by name"),
+    (lambda: ResNet8((16, 16)), "widths is \\(16, 16\\); ResNet8 has 7 widths: stem, then inner and outer of 3 blocks"),
+    (lambda: ResNet8((16, 16, 8, 32, 32, 64, 64)), "block 1 adds its input to its output, so positions 0 and 2"),
+    (lambda: ResNet12((8,) * 8 + (9, 8, 8)), "block 4 adds its input to its output, so positions 6 and 8 must agree"),
+    (lambda: MobileNet((8, 8)), "widths is \\(8, 8\\); MobileNet has seven widths"),
+    (lambda: architecture(torch.nn.Linear(1, 1)), "the model is a Linear; only lenet, resnet8, resnet12, mobilenet are known by name"),
 ])
 def test_bad_names_and_widths_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
