@@ -6,7 +6,8 @@ from playwright.sync_api import expect
 
 SETTINGS = '''
 import numpy
-from shrinklab.widgets import Bars, Confusion, Explorer, Guess, Histogram, Lines, Range, Select, Table, Toggle
+from shrinklab.widgets import (Bars, Confusion, Explorer, Guess, Heatmap, Histogram, Lines, Network, NumberLine, Range,
+                               Scatter, Select, Table, Toggle)
 
 weights = numpy.random.default_rng(0).normal(size=2000)
 calls = []
@@ -27,6 +28,13 @@ def settings(amount, layer, signed):
                                  {"name": "gone", "x": [0, 0.5, 0.95], "y": [0, 0.5, 0.95]}], "marker": amount},
             "matrix": {"labels": ["cat", "dog"], "counts": [[left, 2000 - left], [3, 4]]},
             "size": {"labels": ["dense", "sparse"], "values": [8.0, left / 250], "unit": "kB", "reference": 8.0},
+            "choice": {"points": [{"label": "dense", "x": 8, "y": 0.98},
+                                  {"label": "sparse", "x": left / 250, "y": 0.9}],
+                       "front": [1, 0], "budget": {"x": 5}, "now": {"x": 4, "y": 0.95}},
+            "heat": {"rows": ["conv1", "fc1"], "columns": ["50 %", "90 %"], "values": [[0.9, amount], [0.8, 0.1]]},
+            "line": {"grid": [-1, 0, 1], "values": [0.4, -2], "rounded": [0, -1], "clip": [-1, 1]},
+            "net": {"layers": [{"name": layer, "inputs": 3, "outputs": left}],
+                    "before": [{"name": layer, "inputs": 3, "outputs": 2000}]},
             "rows": {"columns": ["layer", "left"], "rows": [[layer, left]]}}
 
 explorer = Explorer(settings, title="Cut the small weights", controls=[
@@ -35,7 +43,9 @@ explorer = Explorer(settings, title="Cut the small weights", controls=[
     views=[Histogram("weights", title="Weights", x="weight", y="count"),
            Lines("curve", title="Shares", x="removed", y="share", percent="xy"),
            Confusion("matrix", title="Confusion"), Bars("size", title="File size", x="kB"),
-           Table("rows", title="Layers")])
+           Scatter("choice", title="Choice", x="kB", y="accuracy", percent="y"),
+           Heatmap("heat", title="Heat", unit="%"), NumberLine("line", title="Number line"),
+           Network("net", title="Network"), Table("rows", title="Layers")])
 '''
 
 GUESS = """

@@ -9,7 +9,8 @@ from importlib import import_module
 _HOME = {
     "Explorer": "explorer", "Ask": "explorer",
     "Range": "controls", "Select": "controls", "Toggle": "controls",
-    "Histogram": "views", "Lines": "views", "Confusion": "views", "Bars": "views", "Table": "views",
+    "Histogram": "views", "Lines": "views", "Scatter": "views", "NumberLine": "views",
+    "Confusion": "grids", "Heatmap": "grids", "Bars": "grids", "Network": "grids", "Table": "grids",
     "explore": "explore", "Guess": "guess",
     "Practice": "quiz", "Placement": "quiz", "RecallCards": "quiz",
     "magnitude_explorer": "magnitude", "threshold_explorer": "threshold",

@@ -1,7 +1,7 @@
 """The explorer: controls, a plain Python function behind them, and pictures of its answer.
 
 Live in JupyterLab each move asks Python. With a precomputed `table` the same component needs no kernel.
-How the browser asks and which answer it shows stands in session.js; views.js and grids.js draw.
+How the browser asks and which answer it shows stands in session.js; which files draw, in views.py.
 """
 
 from dataclasses import asdict, dataclass
@@ -45,8 +45,8 @@ class Explorer(Reopened, anywidget.AnyWidget):
     (3, {'headline': 'area 16'})
     """
 
-    _esm = joined("dom.js", "axes.js", "views.js", "grids.js", "figure.js", "controls.js", "session.js",
-                  "prediction.js", "explorer.js")
+    _esm = joined("dom.js", "axes.js", "views.js", "scatter.js", "number_line.js", "grids.js", "heatmap.js",
+                  "network.js", "figure.js", "controls.js", "session.js", "prediction.js", "explorer.js")
     _css = joined("theme.css", "explorer.css")
 
     title = traitlets.Unicode().tag(sync=True)

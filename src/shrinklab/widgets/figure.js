@@ -4,6 +4,7 @@
 function legendOf(entries) {
   if (!entries.length) return null;
   const sample = (entry) => {
+    if (entry.sample) return entry.sample;
     if (entry.color === "reference") return shape("line", { class: "sl-reference", x1: 9, x2: 9, y1: 0, y2: 12 });
     if (entry.dash === undefined) return shape("rect", { class: `sl-fill-${entry.color}`, x: 1, y: 1, width: 16, height: 10 });
     return shape("line", { class: `sl-line-${entry.color} sl-dash-${entry.dash}`, x1: 0, x2: 18, y1: 6, y2: 6 });

@@ -72,8 +72,9 @@ function drawSeries(series, i, chart, marker) {
   const known = series.x.map((x, k) => (isNumber(x) && isNumber(series.y[k]) ? [px(x), py(series.y[k])] : null));
   const parts = [];
   if (series.low && series.high) {
-    const there = series.x.map((x, k) => [px(x), py(series.high[k])]);
-    const back = series.x.map((x, k) => [px(x), py(series.low[k])]).reverse();
+    const both = [...series.x.keys()].filter((k) => [series.x[k], series.low[k], series.high[k]].every(isNumber));
+    const there = both.map((k) => [px(series.x[k]), py(series.high[k])]);
+    const back = both.map((k) => [px(series.x[k]), py(series.low[k])]).reverse();
     parts.push(shape("path", { class: `sl-band-${colorOf(i)}`, d: `${linePath([...there, ...back])}Z` }));
   }
   parts.push(shape("path", { class: `sl-line-${colorOf(i)} sl-dash-${i % 4}`, d: linePath(known) }));
@@ -89,27 +90,27 @@ drawers.lines = (data, spec, width) => {
   const height = 230;
   const marker = data.marker ?? null;
   const all = (key) => data.series.flatMap((series) => [...series[key], ...(key === "y" ? [...(series.low ?? []), ...(series.high ?? [])] : [])]);
-  const x = { range: span([...all("x"), marker], spec.x_range), title: spec.x, percent: spec.percent.includes("x") };
-  const y = { range: span(all("y"), spec.y_range), title: spec.y, percent: spec.percent.includes("y") };
-  if (!spec.y_range) {
-    const room = (y.range[1] - y.range[0]) * 0.06;
-    y.range = [y.range[0] - room, y.range[1] + room];
-  }
+  const x = axisOf([...all("x"), marker], spec, "x", 0);
+  const y = axisOf(all("y"), spec, "y", 0.06);
   const chart = frame(width, height, x, y);
   const { px, inside } = chart;
   if (isNumber(marker)) {
     chart.root.append(shape("line", { class: "sl-marker", x1: px(marker), x2: px(marker), y1: inside.top, y2: inside.bottom }));
   }
   data.series.forEach((series, i) => chart.root.append(...drawSeries(series, i, chart, marker)));
+  const banded = data.series.some((series) => series.low && series.high);
   const cell = (value, percent) => (percent ? percentage(value, 2) : value);
   return {
     picture: chart.root,
     height,
-    label: `Curves: ${data.series.map((series) => series.name).join(", ")}`,
-    legend: data.series.length > 1 ? data.series.map((series, i) => ({ name: series.name, color: colorOf(i), dash: i % 4 })) : [],
+    label: `Curves: ${data.series.map((series) => series.name).join(", ")}${isNumber(marker) ? `; this setting at ${cell(marker, x.percent)}` : ""}`,
+    legend: data.series.length > 1 ? [...data.series.map((series, i) => ({ name: series.name, color: colorOf(i), dash: i % 4 })),
+      ...(banded ? [{ name: "interval", sample: shape("rect", { class: `sl-band-${colorOf(data.series.findIndex((series) => series.low))}`, width: 18, height: 12 }) }] : []),
+      ...(isNumber(marker) ? [{ name: "this setting", sample: shape("line", { class: "sl-marker", x1: 9, x2: 9, y1: 0, y2: 12 }) }] : [])] : [],
     table: {
-      columns: ["curve", spec.x || "x", spec.y || "y"],
-      rows: data.series.flatMap((series) => series.x.map((value, k) => [series.name, cell(value, x.percent), cell(series.y[k], y.percent)])),
+      columns: ["curve", spec.x || "x", spec.y || "y", ...(banded ? ["from", "to"] : [])],
+      rows: data.series.flatMap((series) => series.x.map((value, k) => [series.name, cell(value, x.percent), cell(series.y[k], y.percent),
+        ...(banded ? [cell(series.low?.[k] ?? null, y.percent), cell(series.high?.[k] ?? null, y.percent)] : [])])),
     },
   };
 };

@@ -1,30 +1,20 @@
-"""The pictures of an explorer: which data each shows. The drawing itself is in views.js and grids.js.
+"""The pictures of an explorer: which data each shows. Here those over two axes; those over named rows are in grids.py.
 
-A view's `name` is the key under which the settings function returns its data. `title` stands above the
-picture, `x` and `y` on its axes, with the unit: "file size (kB)".
+The drawing itself is in the JavaScript files: views.js, scatter.js, number_line.js, grids.js, heatmap.js, network.js.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
+from shrinklab.errors import need
+from shrinklab.pareto import WAYS
+from shrinklab.widgets.grids import Bars, Confusion, Heatmap, Network, Table
+from shrinklab.widgets.view import View, as_many, number, numbers, records, span
 
-class _View:
-    needs = ()
-
-    def spec(self):
-        """What the browser needs to know."""
-        return {"kind": type(self).__name__.lower(), **asdict(self)}
-
-    def problem(self, data):
-        """Why this data cannot be shown, as a sentence; None when it can."""
-        missing = [key for key in self.needs if not isinstance(data, dict) or key not in data]
-        if missing:
-            return (f"the data of view {self.name!r} has no {', '.join(missing)}; "
-                    f"a {type(self).__name__} shows {', '.join(self.needs)}; add what is missing to the answer")
-        return None
+__all__ = ["Bars", "Confusion", "Heatmap", "Histogram", "Lines", "Network", "NumberLine", "Scatter", "Table"]
 
 
 @dataclass(frozen=True)
-class Histogram(_View):
+class Histogram(View):
     """Bars over {"edges": n + 1 numbers, "counts": n numbers, "cut": [low, high] or None}.
 
     What lies between the two ends of the cut has the second colour; `parts` names the two in the legend.
@@ -43,16 +33,27 @@ class Histogram(_View):
     y_max: float | None = None
     needs = ("edges", "counts")
 
+    def check(self, data):
+        numbers(data["edges"], "edges")
+        numbers(data["counts"], "counts")
+        need(data["counts"], "counts is []", "a histogram has at least one bar", "give one count a bar")
+        as_many(data["edges"], len(data["counts"]) + 1, "edges", "ends of bars, one more than counts")
+        need(data["edges"] == sorted(data["edges"]), "edges fall", "edges rise from left to right", "sort them")
+        span(data.get("cut"), "cut")
+
 
 @dataclass(frozen=True)
-class Lines(_View):
+class Lines(View):
     """Curves: {"series": [{"name", "x": [...], "y": [...]}, ...], "marker": x or None}.
 
     The marker is a dashed line at the present setting. A series may carry "low" and "high" (its interval).
-    percent: the axes ("x", "y", "xy") whose fractions are shown as per cent; x_range, y_range fix an axis.
+    percent: the axes ("x", "y", "xy") whose fractions are shown as per cent; log: the logarithmic axes, likewise;
+    x_range, y_range fix an axis. More than one series get a legend.
 
     >>> Lines("curve", percent="xy").spec()["kind"]
     'lines'
+    >>> Lines("curve").problem({"series": [{"name": "kept", "x": [0, 1], "y": [1]}]}).split(": ")[1]
+    "y of 'kept' has 1 entries; there are 2 x; give one entry for each."
     """
 
     name: str
@@ -62,57 +63,98 @@ class Lines(_View):
     percent: str = ""
     x_range: tuple | None = None
     y_range: tuple | None = None
+    log: str = ""
     needs = ("series",)
 
-
-@dataclass(frozen=True)
-class Confusion(_View):
-    """A confusion matrix, rows = truth: {"labels": n names, "counts": n rows of n}; shaded by row share.
-
-    >>> Confusion("matrix").spec()["y"]
-    'true class'
-    """
-
-    name: str
-    title: str = ""
-    x: str = "predicted class"
-    y: str = "true class"
-    needs = ("labels", "counts")
+    def check(self, data):
+        records(data["series"], "series", ("name", "x", "y"))
+        for series in data["series"]:
+            for key in ("x", "y", "low", "high"):
+                if series.get(key) is None and key in ("low", "high"):
+                    continue
+                axis = "x" if key == "x" else "y"
+                numbers(series[key], f"{key} of {series['name']!r}", gaps=True, above=0 if axis in self.log else None)
+                as_many(series[key], len(series["x"]), f"{key} of {series['name']!r}", "x")
+        number(data.get("marker"), "marker")
 
 
 @dataclass(frozen=True)
-class Bars(_View):
-    """Horizontal bars: {"labels", "values", "unit", optional "reference": a number per bar, or one for all}.
+class Scatter(View):
+    """Named points: {"points": [{"label", "x", "y"}, ...]}, and what helps to choose among them.
 
-    With unit "%" the values are fractions. `parts` names bar and reference; x_max fixes the axis.
+    A point may carry "group" (a form and colour of its own, up to six) and "low", "high" (the interval of its y).
+    "front": places of the best points, as `shrinklab.pareto.pareto_front` gives them, joined by a step line;
+    "now": {"label", "x", "y"}, the present setting; "budget": {"x": limit, "y": limit}, either may be missing: what
+    lies beyond is shaded, and its points are hollow. better: for x and y whether "less" or "more" is better.
+    percent, log, x_range, y_range: as in Lines.
 
-    >>> Bars("size").spec()["parts"]
-    ('now', 'before')
+    >>> Scatter("choice").problem({"points": [{"label": "int8", "x": 66, "y": 0.97}], "front": [1]}).split(": ")[1]
+    'front is [1]; it holds places of the 1 points, from 0; use pareto_front.'
     """
 
     name: str
     title: str = ""
     x: str = ""
-    parts: tuple = ("now", "before")
-    x_max: float | None = None
-    needs = ("labels", "values")
+    y: str = ""
+    percent: str = ""
+    x_range: tuple | None = None
+    y_range: tuple | None = None
+    log: str = ""
+    better: tuple = ("less", "more")
+    needs = ("points",)
+
+    def __post_init__(self):
+        super().__post_init__()
+        need(len(self.better) == 2 and set(self.better) <= set(WAYS), f"better is {self.better!r}",
+             "it says 'less' or 'more' for x and for y", 'write better=("less", "more")')
+
+    def check(self, data):
+        records(data["points"], "points", ("label", "x", "y"))
+        now, budget, front = data.get("now"), data.get("budget"), data.get("front")
+        records([now] if now is not None else [], "now", ("x", "y"))
+        for point in [*data["points"], *([now] if now is not None else [])]:
+            here = point.get("label", "now")
+            numbers([point["x"]], f"x of {here!r}", gaps=True, above=0 if "x" in self.log else None)
+            tall = [point["y"], point.get("low"), point.get("high")]
+            numbers(tall, f"y, low, high of {here!r}", gaps=True, above=0 if "y" in self.log else None)
+        groups = {point.get("group") for point in data["points"]}
+        need(len(groups) <= 6, f"there are {len(groups)} groups", "six can be told apart", "join some of them")
+        need(budget is None or (isinstance(budget, dict) and set(budget) <= {"x", "y"}), f"budget is {budget!r}",
+             "it is a dict with a limit for x, for y or for both", 'give {"x": 100}')
+        for axis, limit in (budget or {}).items():
+            numbers([limit], f"budget of {axis}", gaps=True, above=0 if axis in self.log else None)
+        places = range(len(data["points"]))
+        known = isinstance(front, list) and all(place in places for place in front)
+        need(front is None or known, f"front is {front}", f"it holds places of the {len(places)} points, from 0",
+             "use pareto_front")
 
 
 @dataclass(frozen=True)
-class Table(_View):
-    """A table {"columns": [...], "rows": [[...]]}, or numbers {"accuracy": {"value", "unit", "text"}, ...}.
+class NumberLine(View):
+    """Where numbers land on a grid: {"grid": grid points, "values": numbers, "rounded": where each value lands}.
 
-    >>> Table("numbers").problem({"accuracy": {"value": 0.98, "unit": "%", "text": "98.0 %"}})
+    "clip": [low, high] or None, the clipping range: values beyond it have the second colour. "codes": the integer of
+    each grid point, shown where there is room. parts: names of the values within the range and beyond it.
+
+    >>> line = NumberLine("line", x="weight")
+    >>> line.problem({"grid": [-1, 0, 1], "values": [0.4, 3.0], "rounded": [0, 1], "clip": [-1, 1]})
+    >>> line.problem({"grid": [-1, 0, 1], "values": [0.4], "rounded": []}).split(": ")[1]
+    'rounded has 0 entries; there are 1 values; give one entry for each.'
     """
 
     name: str
     title: str = ""
+    x: str = "value"
+    parts: tuple = ("rounded", "clipped")
+    x_range: tuple | None = None
+    needs = ("grid", "values", "rounded")
 
-    def problem(self, data):
-        """Why this data cannot be shown, as a sentence; None when it can."""
-        if isinstance(data, dict):
-            numbers = data and all(isinstance(item, dict) and "text" in item for item in data.values())
-            if numbers or {"columns", "rows"} <= set(data):
-                return None
-        return (f"the data of view {self.name!r} is a {type(data).__name__}; a Table shows columns and rows, "
-                "or numbers that each have a text; return one of the two forms")
+    def check(self, data):
+        for key in ("grid", "values", "rounded"):
+            numbers(data[key], key)
+        need(data["grid"], "grid is []", "a number line has at least one grid point", "give the grid points")
+        as_many(data["rounded"], len(data["values"]), "rounded", "values")
+        span(data.get("clip"), "clip")
+        if data.get("codes") is not None:
+            numbers(data["codes"], "codes")
+            as_many(data["codes"], len(data["grid"]), "codes", "grid points")
