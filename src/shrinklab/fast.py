@@ -10,6 +10,7 @@ from torch import nn  # noqa: F401  (the examples use it)
 from shrinklab.errors import need
 from shrinklab.inference import need_network
 from shrinklab.quantize import fold_batch_norm
+from shrinklab.quantize.model import refuse_quantized
 
 TYPES = torch.float32, torch.bfloat16
 
@@ -29,6 +30,7 @@ def fast(model, dtype=torch.float32):
     )
     """
     need_network(model)
+    refuse_quantized(model)
     _known(dtype)
     return fold_batch_norm(model).to(dtype=dtype, memory_format=torch.channels_last)
 

@@ -166,7 +166,7 @@ def test_not_implemented_by_torch_is_an_error_and_not_a_stub(shell, capsys):
     ("raise KeyError", "raised KeyError"),
     ("return {1, 2}", "is a set"),
     ("return {'a': weight.abs()}", "got a dict, expected numbers"),
-    ("return torch.nn.Linear(2, 2)", "only lenet, resnet8 are known by name"),
+    ("return torch.nn.Linear(2, 2)", "only lenet, resnet8, resnet12, mobilenet are known by name"),
     ("class E(Exception):\n    __str__ = lambda self: 1 / 0\nraise E", "raised an error"),
 ])
 def test_what_students_return_gets_a_readable_line_and_no_exception(shell, capsys, body, words):
