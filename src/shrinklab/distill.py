@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from shrinklab.errors import need
-from shrinklab.train import fit
+from shrinklab.train import Recipe, fit
 
 
 def distill(student, teacher, data, recipe=None, **options):
@@ -22,13 +22,12 @@ def distill(student, teacher, data, recipe=None, **options):
     data, recipe: as for `train.fit`. options: temperature and weight as for `distillation_loss`, and those of
     `train.fit` (masks, on_epoch, progress); `on_epoch=history.append` keeps the record of each epoch. The epoch with
     the best validation accuracy is kept. With recipe.bfloat16 the teacher, too, computes in bfloat16.
-    At temperature T the gradient can be T times that of labels: a network without batch norm that starts from
-    nothing may need its learning rate divided by T.
+    At temperature T the gradient can be T times that of labels, so the recipe, unless given, is a gentle one: three
+    epochs at 0.005. A network without batch norm can diverge at fit's own rate.
 
     >>> from types import SimpleNamespace as Part
     >>> from shrinklab.data import load
     >>> from shrinklab.models import build, pretrained
-    >>> from shrinklab.train import Recipe
     >>> data, history = load("mnist"), []
     >>> part = Part(train=data.train[:256], validation=data.validation[:50])
     >>> small = distill(build("lenet", channels=[3, 8]), pretrained("lenet"), part, Recipe(epochs=2), progress=False,
@@ -41,7 +40,7 @@ def distill(student, teacher, data, recipe=None, **options):
     soft = {name: options.pop(name) for name in ("temperature", "weight") if name in options}
     loss = distillation_loss(teacher, **soft)
     copied = copy.deepcopy(student)
-    fit(copied, data, recipe, loss=loss, **options)
+    fit(copied, data, recipe or Recipe(epochs=3, learning_rate=0.005), loss=loss, **options)
     return copied
 
 
