@@ -79,7 +79,7 @@ def test_resnet8_is_the_network_of_mlperf_tiny():
     (lambda: ResNet8((16, 16, 8, 32, 32, 64, 64)), "block 1 adds its input to its output, so positions 0 and 2"),
     (lambda: ResNet12((8,) * 8 + (9, 8, 8)), "block 4 adds its input to its output, so positions 6 and 8 must agree"),
     (lambda: MobileNet((8, 8)), "widths is \\(8, 8\\); MobileNet has seven widths"),
-    (lambda: architecture(torch.nn.Linear(1, 1)), "the model is a Linear; only lenet, resnet8, resnet12, mobilenet are"),
+    (lambda: architecture(torch.nn.Linear(1, 1)), "is a Linear; only lenet, resnet8, resnet12, mobilenet are known"),
 ])
 def test_bad_names_and_widths_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
