@@ -2,6 +2,7 @@
 
 import copy
 import os
+import random
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -45,11 +46,13 @@ def runners(target, models, tmp_path_factory):
     """{kind: Runner} of the float and the quantized ResNet8 in a target's files."""
     folder = tmp_path_factory.mktemp(target)
     before = {kind: copy.deepcopy(model.state_dict()) for kind, model in models.items()}
-    lottery = torch.get_rng_state()
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].tolist()
     example = load("cifar10").validation.images[:2]
     made = {kind: export(model, target, folder / f"{kind}{TARGETS[target]}", example=example)
             for kind, model in models.items()}
-    assert torch.equal(torch.get_rng_state(), lottery)
+    # The first export imports the target's packages, some of which draw from all three.
+    assert torch.equal(torch.get_rng_state(), states[0])
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == states[1:]
     for kind, model in models.items():
         assert all(torch.equal(tensor, before[kind][name]) for name, tensor in model.state_dict().items())
     return made
@@ -80,6 +83,12 @@ def test_the_runner_and_the_loaded_file_give_the_same_logits(runners, target, im
 def test_integers_make_the_file_smaller(runners):
     assert runners["int8"].file_bytes < runners["float"].file_bytes * (0.6 if runners["int8"].target == "torchao"
                                                                        else 0.4)
+
+
+def test_no_file_tells_where_it_was_made(runners):
+    for runner in runners.values():
+        assert b"qdq.py" not in (content := runner.path.read_bytes())
+        assert str(runner.path.parent).encode() not in content
 
 
 def test_images_of_another_shape_are_refused(runners):

@@ -3,8 +3,6 @@
 Source: ExecuTorch's documentation, "Model Export and Lowering" and "XNNPACK Backend".
 """
 
-import numpy as np
-
 from shrinklab.deploy.extra import installed, one_by_one, quiet
 from shrinklab.deploy.qdq import Style, program
 
@@ -43,4 +41,4 @@ def open(path, threads):
         raise ValueError(f"{path} is no file that ExecuTorch can run ({error}); a runner opens .pte files; "
                          "export the model again.") from error
     shape = method.metadata.input_tensor_meta(0).sizes()
-    return one_by_one(path, shape, lambda image: np.array(method.execute((torch.from_numpy(image),))[0]))
+    return one_by_one(path, shape, lambda image: method.execute((torch.from_numpy(image),))[0].numpy().copy())

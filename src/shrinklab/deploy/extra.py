@@ -1,6 +1,8 @@
 """What the runtimes of the extra `deploy` share: packages that may be missing or noisy, and files for one image."""
 
 import logging
+import random
+import sys
 import warnings
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -25,12 +27,19 @@ def installed(*packages):
 
 @contextmanager
 def quiet():
-    """Neither the warnings nor the log of other packages, whose exporters call deprecated parts of PyTorch.
+    """Neither warnings nor log nor random numbers of other packages.
 
+    Their exporters call deprecated parts of PyTorch, and draw from the global random states when first imported.
+
+    >>> random.seed(0)
     >>> with quiet():
     ...     warnings.warn("not shown")
+    ...     unseen = random.random()
+    >>> unseen == random.random()
+    True
     """
-    disabled = logging.root.manager.disable
+    disabled, torch = logging.root.manager.disable, sys.modules.get("torch")  # LiteRT's files run without torch
+    states = random.getstate(), np.random.get_state(), torch and torch.get_rng_state()
     logging.disable(logging.WARNING)
     try:
         with warnings.catch_warnings():
@@ -38,6 +47,10 @@ def quiet():
             yield
     finally:
         logging.disable(disabled)
+        random.setstate(states[0])
+        np.random.set_state(states[1])
+        if torch:
+            torch.set_rng_state(states[2])
 
 
 def one_by_one(path, shape, run):
@@ -45,7 +58,8 @@ def one_by_one(path, shape, run):
 
     shape: what the file takes, with its leading 1.
 
-    >>> one_by_one("double.pte", (1, 2), lambda image: 2 * image)(np.ones((3, 2), np.float32)).shape
+    >>> from pathlib import Path
+    >>> one_by_one(Path("double.pte"), (1, 2), lambda image: 2 * image)(np.ones((3, 2), np.float32)).shape
     (3, 2)
     """
     shape = tuple(int(size) for size in shape)

@@ -14,12 +14,18 @@ from shrinklab.deploy.qdq import Style, program
 
 installed("torchao")
 X86 = "x86_64", "AMD64"
+# Where each operation came from: paths and lines of code on the machine that exported. No reader needs them.
+ORIGIN = "stack_trace", "nn_module_stack", "source_fn_stack", "torch_fn", "from_node"
 
 
 def write(model, path, example):
     """Write a float model or a `QuantizedModel` as a .pt2 file for one image at a time."""
     with quiet():
-        torch.export.save(program(model, example, Style("torchao")), path)
+        exported = program(model, example, Style("torchao"))
+        for node in exported.graph.nodes:
+            for key in ORIGIN:
+                node.meta.pop(key, None)
+        torch.export.save(exported, path)
 
 
 def open(path, threads):
