@@ -92,11 +92,12 @@ def torchao_prepared(model, example):
 
 def torchao_quantized(exported, images):
     """Calibrate and convert with PT2E and its quantizer for x86: -> a function images -> logits, run eagerly."""
-    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
-    from torchao.quantization.pt2e.quantizer.x86_inductor_quantizer import (
-        X86InductorQuantizer,
-        get_default_x86_inductor_quantization_config,
-    )
+    with quiet():  # importing torch._inductor, which torchao needs, calls torch.jit.script_method, deprecated
+        from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+        from torchao.quantization.pt2e.quantizer.x86_inductor_quantizer import (
+            X86InductorQuantizer,
+            get_default_x86_inductor_quantization_config,
+        )
 
     with quiet(), torch.no_grad():
         quantizer = X86InductorQuantizer().set_global(get_default_x86_inductor_quantization_config())
