@@ -6,6 +6,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
     && echo "$$p" && break; done)
 VENV_PYTHON = .venv/bin/python
 NEED_PYTHON = @test -n "$(PYTHON)" || { echo "error: no Python 3.11 to 3.14 found; install one (https://www.python.org/downloads/), or name it: PYTHON=/path/to/python3" >&2; exit 2; }
+GRADER = $(VENV_PYTHON) -m autograder $(if $(TERM_NAME),--term "$(TERM_NAME)")
 NEED_LESSON = @test -n "$(LESSON)" || { echo "error: LESSON is missing; name one, for example: make $@ LESSON=04" >&2; exit 2; }
 
 .DEFAULT_GOAL := help
@@ -29,30 +30,30 @@ lab: core ## set everything up, copy new lessons to workbook/, open JupyterLab t
 
 check: core ## grade your own workbook/ here and now (LESSON=04)
 	$(NEED_LESSON)
-	@$(VENV_PYTHON) -m autograder check "$(LESSON)" $(ARGS)
+	@$(GRADER) check "$(LESSON)" $(ARGS)
 
 reset: core ## put a lesson or one exercise back as released, keeping a backup (LESSON=04 EXERCISE=magnitude_scores)
 	@$(VENV_PYTHON) tools/reset.py "$(LESSON)" "$(EXERCISE)"
 
 submit: core ## make the file to hand in, and say what is not complete (LESSON=04)
 	$(NEED_LESSON)
-	@$(VENV_PYTHON) -m autograder submit "$(LESSON)" $(ARGS)
+	@$(GRADER) submit "$(LESSON)" $(ARGS)
 
 # For instructors
 
 grade: core ## grade the submissions of a class, write feedback and grades.csv (LESSON=04)
 	$(NEED_LESSON)
-	@$(VENV_PYTHON) -m autograder grade "$(LESSON)" $(ARGS)
+	@$(GRADER) grade "$(LESSON)" $(ARGS)
 
 grade-demo: core ## grade a made class of four, from submission to feedback
-	@$(VENV_PYTHON) -m autograder grade-demo $(LESSON) $(ARGS)
+	@$(GRADER) grade-demo $(LESSON) $(ARGS)
 
 formgrader: core ## open nbgrader's formgrader on this course
-	@$(VENV_PYTHON) -m autograder formgrader $(ARGS)
+	@$(GRADER) formgrader $(ARGS)
 
 feedback: core ## write the feedback pages again, after marking by hand in formgrader (LESSON=04)
 	$(NEED_LESSON)
-	@$(VENV_PYTHON) -m autograder feedback "$(LESSON)" $(ARGS)
+	@$(GRADER) feedback "$(LESSON)" $(ARGS)
 
 # For maintainers
 
@@ -65,8 +66,8 @@ test: dev ## set everything up, with Chromium and bubblewrap, and run what CI ru
 lint: dev ## ruff on all code and on the lessons' sources
 	$(VENV_PYTHON) -m ruff check .
 
-build: core ## lessons: solutions/*.py -> solution notebooks -> course/
-	$(VENV_PYTHON) -m autograder.authoring build $(ARGS)
+build: core ## lessons: solutions/*.py -> course/; with TERM_NAME=autumn-2026: a release with questions of its own
+	$(VENV_PYTHON) -m autograder.authoring build $(if $(TERM_NAME),--term "$(TERM_NAME)") $(ARGS)
 
 screenshots: dev ## take the README's screenshots with the browser test
 	@$(VENV_PYTHON) tools/system.py

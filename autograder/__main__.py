@@ -1,10 +1,13 @@
 """The grader's commands: python -m autograder {grade,feedback,formgrader,grade-demo,check,submit}."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from autograder.course import Course
+from autograder.term import FOLDER
+from shrinklab.errors import need
 
 
 def main(words=None):
@@ -12,8 +15,9 @@ def main(words=None):
     options, rest = _parser().parse_known_args(words)
     if rest and options.command != "formgrader":
         _parser().error(f"unknown: {' '.join(rest)}")
-    course = Course(Path(options.root).resolve())
+    course = Course(Path(options.root).resolve(), term=options.term)
     try:
+        _need_term(course)
         return _run(course, options, rest)
     except (ValueError, FileNotFoundError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -42,10 +46,18 @@ def _run(course, options, rest):
     return submit(course, name, student=options.student)
 
 
+def _need_term(course):
+    there = sorted(folder.name for folder in (course.root / FOLDER).glob("*/"))
+    need(not course.term or course.home.is_dir(), f"the term is {course.term!r}", "a term has a folder in terms/",
+         f"use one of {', '.join(there) or '(there is none yet)'}, or run make build TERM_NAME={course.term}")
+
+
 def _parser():
     root = Path(__file__).resolve().parent.parent
     parser = argparse.ArgumentParser(prog="python -m autograder", description="Grade lessons with nbgrader.")
     parser.add_argument("--root", default=root, help="the course folder (default: this repository)")
+    parser.add_argument("--term", default=os.environ.get("SHRINKLAB_TERM") or None, metavar="NAME",
+                        help="work with the release and the submissions in terms/NAME (default: $SHRINKLAB_TERM)")
     commands = parser.add_subparsers(dest="command", required=True)
     for word, what in {"grade": "grade the submissions of a class", "feedback": "write the feedback pages again",
                        "check": "grade your own workbook, with nothing written",

@@ -1,7 +1,8 @@
 """What a cell of a lesson is for, read from its metadata.
 
 The build writes `cell.metadata["shrinklab"] = {"kind": …, "name": …}`: kind is "setup", "exercise", "debug",
-"answer", "check", "play", "essay" or "text"; name is the exercise's. nbgrader's metadata lies beside it.
+"answer", "check", "question" (a graded one's text), "play", "essay" or "text"; name is the exercise's. nbgrader's
+metadata lies beside it.
 Only an instructor's notebook is asked: a student can write anything into theirs.
 """
 

@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from autograder.term import folder_of
 from shrinklab.errors import need
 
 CELL_SECONDS = 60
@@ -17,16 +18,23 @@ class Course:
     """A course folder, and the folder in which its submissions are graded.
 
     root: the repository, with solutions/ and course/. work: where submitted/, autograded/, feedback/ and
-    gradebook.db lie; root/autograder unless given (the demo class has its own).
+    gradebook.db lie; root/autograder unless given (the demo class has its own). term: the name of the term whose
+    release is graded, which lies in terms/NAME with its submissions; the public release otherwise.
     """
 
     root: Path
     work: Path | None = None
+    term: str | None = None
+
+    @property
+    def home(self):
+        """The folder with the built notebooks: solutions/ with their keys, and course/ as released."""
+        return folder_of(self.root, self.term) if self.term else self.root
 
     @property
     def grading(self):
         """The folder of submissions, gradebook and feedback."""
-        return self.work or self.root / "autograder"
+        return self.work or (self.home if self.term else self.root / "autograder")
 
     @property
     def gradebook(self):
@@ -38,7 +46,7 @@ class Course:
         from autograder.authoring.preprocessors import RELEASE_PREPROCESSORS
 
         put_tools_on_path()
-        folders = {"source": self.root / "solutions", "release": self.root / "course"} | {
+        folders = {"source": self.home / "solutions", "release": self.home / "course"} | {
             step: self.grading / step for step in ("submitted", "autograded", "feedback")}
         for step, folder in folders.items():
             config.CourseDirectory[f"{step}_directory"] = self._step(folder)
@@ -82,13 +90,13 @@ class Course:
 
     def lessons(self):
         """The names of all lessons, released or written, in order."""
-        released = {path.name for path in (self.root / "course").glob("*/") if path.is_dir()}
+        released = {path.name for path in (self.home / "course").glob("*/") if path.is_dir()}
         written = {path.stem for path in (self.root / "solutions").glob("*.py")}
         return sorted(name for name in released | written if re.match(r"\d\d_", name))
 
     def released(self, name):
         """The path of the notebook that students got for a lesson."""
-        return self.root / "course" / name / f"{name}.ipynb"
+        return self.home / "course" / name / f"{name}.ipynb"
 
     def submissions(self, name):
         """The students who handed in a lesson, sorted."""

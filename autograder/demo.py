@@ -33,7 +33,7 @@ def grade_demo(course, lesson):
 
     course: its own work folder, when it has one, is used instead, and emptied.
     """
-    demo = replace(course, work=course.work or course.root / "autograder" / "demo")
+    demo = replace(course, work=course.work or course.grading / "demo")
     shutil.rmtree(demo.work, ignore_errors=True)
     made = make_class(demo, lesson)
     rows, failed = grade_all(demo, lesson)

@@ -16,7 +16,7 @@ def serve(course, words=()):
     words: further options for jupyter lab, for example --no-browser --port 9999.
     """
     for name in course.lessons():
-        if (course.root / "solutions" / f"{name}.py").is_file():
+        if course.term or (course.root / "solutions" / f"{name}.py").is_file():
             solution_path(course, name)
     put_tools_on_path()
     print(f"Formgrader is the page {PAGE} of the address below, and the menu Nbgrader > Formgrader in JupyterLab.",
@@ -25,6 +25,7 @@ def serve(course, words=()):
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={course.root}",
                f"--LabApp.default_url={PAGE}", *root, *words]
     os.chdir(course.root)
+    os.environ["SHRINKLAB_TERM"] = course.term or ""  # nbgrader_config.py reads it
     if os.name == "posix":
         # Lab takes this process's place, so that Ctrl-C and a stop signal reach it and nothing stays behind.
         os.execv(sys.executable, command)

@@ -12,12 +12,15 @@ import re
 import stat
 from dataclasses import dataclass
 
+from autograder.cells import kind
 from autograder.repair import NOTICE, graft
 
 MOST_BYTES = 20 * 2**20
 MOST_CELLS = 2000
 # Stands in a folder without a notebook while nbgrader looks at it: an empty folder stops nbgrader.
 PLACEHOLDER = "no-notebook.ipynb"
+OTHER_RELEASE = ("Your notebook was released for another term, or for learning by oneself: its graded questions are "
+                 "not those of this course. Your answers were compared with this course's keys.")
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,9 @@ def judge(path, released, *, left_out=()):
         remarks.append(f"Only the notebook is graded; these files were left out: {_names(left_out)}.")
     try:
         source = _find(path, remarks)
-        notebook, repairs = graft(_cells(_load(source)), released)
+        content = _load(source)
+        notebook, repairs = graft(_cells(content), released)
+        remarks += [OTHER_RELEASE] if _other_release(content, released) else []
         remarks += repairs
         status = "repaired" if remarks else "accepted"
     except Rejected as rejected:
@@ -118,6 +123,15 @@ def _notice(status, reasons):
         lines.append("What follows is the lesson as it was released. Your file is kept as you handed it in.")
     return {"cell_type": "markdown", "id": NOTICE, "metadata": {"shrinklab": {"kind": "intake"}},
             "source": "\n\n".join(lines)}
+
+
+def _other_release(content, released):
+    """Whether a notebook says that it was released for another term, or for none. One that says nothing may be of any:
+    some editors drop what they don't know."""
+    ours = content["metadata"].get("shrinklab") if isinstance(content.get("metadata"), dict) else None
+    asked = any(kind(cell) == "question" for cell in released["cells"])
+    term = released["metadata"].get("shrinklab", {}).get("term")
+    return asked and isinstance(ours, dict) and ours.get("term") != term
 
 
 def _names(names):

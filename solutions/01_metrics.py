@@ -1089,81 +1089,88 @@ RecallCards("practice.yml")
 # %% [markdown] key="quiz"
 # ## Graded quiz
 #
-# Four questions. Write each answer into its cell. The checks here see only the form of your answer. Your instructor
-# compares it with the key. So does `make check LESSON=01`, in a terminal in the course's folder, where it has the key.
-#
-# **Question 1.** A pruned network inspects 1,000 weld seams. TN 940, FP 20, FN 30, TP 10. What is its recall on the
-# faulty seams (the positives)? Write a number from 0 to 1.
+# Four questions. Numbers, options and their order are drawn for each release. Write each answer into its cell. The
+# checks here see only the form of your answer. Your instructor compares it with the key. So does
+# `make check LESSON=01`, in a terminal in the course's folder, where it has the key.
 
-# %% answer="answer_1"
-answer_1 = 0.25
+# %% graded="answer_1" points=1
+def answer_1(draw):
+    things, positive = draw.pick([("weld seams", "faulty"), ("bottles", "cracked"), ("solar cells", "broken"),
+                                  ("parcels", "damaged"), ("apples", "rotten")])
+    tp, fn, fp = draw.integer(8, 60), draw.integer(4, 40), draw.integer(5, 60)
+    total, metric = draw.integer(800, 4000, 100), draw.pick(["precision", "recall"])
+    rates = {"precision": tp / (tp + fp), "recall": tp / (tp + fn)}
+    if abs(rates["precision"] - rates["recall"]) < 0.05:
+        return None  # who mixes the two up must not be right
+    looks_at = {"precision": f"{things} that the network flagged: found ones and false alarms",
+                "recall": f"{things} that are really {positive}: those found and those missed"}[metric]
+    return draw.number(
+        f"A pruned network inspects {total:,} {things}. TN {total - tp - fn - fp:,}, FP {fp}, FN {fn}, TP {tp}. What "
+        f"is its **{metric}** on the {positive} ones (the positives)? Write a number from 0 to 1.",
+        rates[metric], within=(0, 1), tolerance=0.006, hint=f"{metric.capitalize()} looks at the {looks_at}.")
 
-# %% check="answer_1" points=1
-share = student("answer_1")
-expect(isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1, id="form",
-       hint="Write a number without quotes, from 0 to 1: 0.5 and not 50.")
-### BEGIN HIDDEN TESTS
-expect(student("answer_1"), 10 / (10 + 30), rtol=0, atol=0.006, id="key",
-       hint="Recall looks at the seams that are really faulty: those found and those missed.")
-### END HIDDEN TESTS
+# %% graded="answer_2" points=1
+def answer_2(draw):
+    old, new = draw.sample([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], 2)
+    down = new < old
+    moves = ("Every image that was flagged at the old threshold is still flagged at the lower one." if down else
+             "Every image that is flagged at the higher threshold was flagged at the old one, too.")
+    return draw.choice(
+        f"A pruned network gives each of {draw.integer(900, 4000, 100):,} images a score. Same network, same images, "
+        f"and the threshold goes from {old} to {new}. What is certain?",
+        {"Recall does not fall.": down, "Recall does not rise.": not down,
+         "There are no fewer false alarms than before.": down,
+         "There are no more false alarms than before.": not down,
+         "No positive is missed that was found before.": down,
+         "No positive is found that was missed before.": not down},
+        never=["Precision falls.", "Precision rises.", "Accuracy falls.", "Accuracy rises.",
+               "The number of real positives grows.", "The number of real positives shrinks."],
+        hint=f"{moves} Ask for each of the four counts whether it can go up, go down, or neither.")
 
-# %% [markdown] key="quiz-2"
-# **Question 2.** The same network, the same images, and the threshold goes down from 0.5 to 0.2. What is certain?
-#
-# - **a** Precision falls.
-# - **b** Recall does not fall.
-# - **c** Accuracy rises.
-# - **d** The number of real positives grows.
+# %% graded="answer_3" points=1
+def answer_3(draw):
+    from shrinklab.measure import Measurement, verdict
+    from shrinklab.verdict import rate_drop
 
-# %% answer="answer_2"
-answer_2 = "b"
+    drop = draw.integer(*draw.pick([(2, 19), (20, 50), (51, 90)])) / 10
+    size = draw.integer(*draw.pick([(50, 75), (50, 75), (10, 49), (1, 9)]))
+    speed = draw.integer(*draw.pick([(30, 60), (30, 60), (5, 29), (0, 4)]))
+    old = draw.integer(930, 970) / 10
+    before = Measurement(accuracy=old / 100, file_bytes=1_000_000, latency_ms=10.0)
+    after = Measurement(accuracy=(old - drop) / 100, file_bytes=10_000 * (100 - size), latency_ms=10 - speed / 10)
+    rating, accuracy = verdict(before, after).rating, rate_drop(before.accuracy, after.accuracy)
+    both = size >= 50 and speed >= 30
+    return draw.choice(
+        f"After compression accuracy went from {old:.1f} to {old - drop:.1f} %, the file is {size} % smaller, and "
+        f"latency fell by {speed} %. All of it is measured well, and predictions are stable. What do the course's "
+        "rules say?",
+        {"Good: accuracy and both savings are good.": rating == "good",
+         "Borderline: both savings are good, the accuracy is not.": rating == "borderline" and both,
+         "Borderline: the accuracy is good, the savings are not both.": rating == "borderline" and accuracy == "good",
+         "Borderline: neither the accuracy nor both savings are good.":
+             rating == "borderline" and accuracy != "good" and not both,
+         "Bad: the accuracy vetoes.": accuracy == "bad",
+         "Bad: neither size nor latency saves anything worth having.": rating == "bad" and accuracy != "bad"},
+        never=["Bad: one of the savings is a failure, and one failure is enough.",
+               "Good: what is saved makes up for the accuracy."],
+        hint="Look up each of the three in the table of rules. Only an accuracy drop of more than 5 points vetoes; "
+             "savings are bad when both of them are.")
 
-# %% check="answer_2" points=1
-expect(str(student("answer_2")).strip().lower() in ["a", "b", "c", "d"], id="form",
-       hint="Write one letter in quotes.")
-### BEGIN HIDDEN TESTS
-expect(student("answer_2"), "b", id="key",
-       hint="Every image that was flagged at 0.5 is still flagged at 0.2. Ask for each of the four counts whether it "
-            "can go up, go down, or neither.")
-### END HIDDEN TESTS
+# %% graded="answer_4" points=1
+def answer_4(draw):
+    from shrinklab.metrics import average_precision
 
-# %% [markdown] key="quiz-3"
-# **Question 3.** After compression accuracy went from 93.4 to 91.4 %, the file is 55 % smaller, and latency fell by
-# 8 %. All of it is measured well, and predictions are stable. What do the course's rules say?
-#
-# - **a** Good: the file is less than half as large.
-# - **b** Borderline: 2.0 points and 8 % both lie in between.
-# - **c** Bad: latency is a failure, and one failure is enough.
-# - **d** Bad: any accuracy drop of 2 points or more vetoes.
-
-# %% answer="answer_3"
-answer_3 = "b"
-
-# %% check="answer_3" points=1
-expect(str(student("answer_3")).strip().lower() in ["a", "b", "c", "d"], id="form",
-       hint="Write one letter in quotes.")
-### BEGIN HIDDEN TESTS
-expect(student("answer_3"), "b", id="key",
-       hint="Look up each of the three in the table of rules. Only an accuracy drop of more than 5 points vetoes.")
-### END HIDDEN TESTS
-
-# %% [markdown] key="quiz-4"
-# **Question 4.** An object detector looks for one class. There are 4 objects. Its five boxes, from the highest score
-# down: hit, hit, wrong, hit, wrong. What is its average precision? Write a number from 0 to 1.
-
-# %% answer="answer_4"
-answer_4 = 0.6875
-
-# %% check="answer_4" points=1
-share = student("answer_4")
-expect(isinstance(share, int | float) and not isinstance(share, bool) and 0 <= share <= 1, id="form",
-       hint="Write a number without quotes, from 0 to 1: 0.5 and not 50.")
-### BEGIN HIDDEN TESTS
-worth = metrics.average_precision([5, 4, 3, 2, 1], [True, True, False, True, False], 4)
-expect(student("answer_4"), worth, rtol=0, atol=0.006, id="key",
-       hint="Precision at the three hits is 1/1, 2/2 and 3/4. Add them up and divide by the number of objects: the "
-            "object that was never found counts, too.")
-### END HIDDEN TESTS
+    hits = [draw.pick([True, True, False]) for _ in range(5)]
+    objects = draw.integer(max(sum(hits), 2), 6)
+    if not 2 <= sum(hits) <= 4 or False not in hits[:hits.index(True) + 3]:
+        return None
+    words = ", ".join("hit" if hit else "wrong" for hit in hits)
+    return draw.number(
+        f"An object detector looks for one class. There are {objects} objects. Its five boxes, from the highest score "
+        f"down: {words}. What is its average precision? Write a number from 0 to 1.",
+        float(average_precision([5, 4, 3, 2, 1], hits, objects)), within=(0, 1), tolerance=0.006,
+        hint="Write down the precision at each hit; where a later hit has a better one, that counts. Add them up and "
+             f"divide by the {objects} objects: those that were never found count, too.")
 
 # %% [markdown] essay="reflect" points=4
 # ## Reflect

@@ -962,100 +962,84 @@ RecallCards("practice.yml")
 # %% [markdown] key="quiz"
 # ## Graded quiz
 #
-# Four questions. Write each answer into its cell. The checks here see only whether your answer can be read, not
-# whether it is right; `make check` and your instructor compare it with the key.
-#
-# **Question 1.** A colleague prunes 70 % of a network with `l1_unstructured`, calls `prune.remove`, and saves the
-# `state_dict`. "The download is now 70 % smaller." What is true?
-#
-# - **a** It is: `prune.remove` takes the zeros out of the tensors.
-# - **b** It is not: the zeros are still stored, so the file has to be compressed or written in a sparse form.
-# - **c** It is not: the file holds old weights and masks, so it is about twice as large.
-# - **d** It is, as soon as the network has run once and the zeros are dropped.
+# Four questions. Numbers, options and their order are drawn for each release. Write each answer into its cell. The
+# checks here see only whether your answer can be read, not whether it is right; `make check` and your instructor
+# compare it with the key.
 
-# %% answer="answer_1"
-answer_1 = "b"
+# %% graded="answer_1" points=1
+def answer_1(draw):
+    network, percent = draw.pick(["LeNet", "ResNet8", "a small VGG", "a network"]), draw.integer(50, 90, 5)
+    removed, packed = draw.pick([(True, False), (True, True), (False, False)])
+    after = "calls `prune.remove` on each layer" if removed else "does nothing else with the layers"
+    return draw.choice(
+        f"A colleague prunes {percent} % of each layer of {network} with `l1_unstructured`, {after}, and saves the "
+        f"`state_dict`{' compressed with gzip' if packed else ''}. \"The download is now {percent} % smaller.\" "
+        f"What is true, beside the whole network {'compressed' if packed else 'saved'} in the same way?",
+        {"The file is about as large: the zeros are stored like any other number.": removed and not packed,
+         "The file is about twice as large: it holds the old weights and a mask for each.": not removed,
+         "The file is clearly smaller: the zeros are still in the tensors, and take hardly any room.":
+             removed and packed},
+        never=["The file is smaller: a pruned tensor holds only the weights that are left.",
+               "The file is smaller as soon as the network has run once and the zeros are dropped.",
+               "The file is about as large: pruning marks weights and changes no number."],
+        hint="Which tensors are in the state_dict now, of which shape, and what do they hold? And what does the way "
+             "of saving do with a long row of zeros?")
 
-# %% check="answer_1" points=1
-expect(str(student("answer_1")).strip().lower() in ["a", "b", "c", "d"], id="readable",
-       hint="Write one letter in quotes.")
-### BEGIN HIDDEN TESTS
-expect(student("answer_1"), "b", id="key",
-       hint="prune.remove makes the mask permanent: one plain tensor, with zeros in it, of "
-            "the old shape. Read again what the dense file stores.")
-### END HIDDEN TESTS
+# %% graded="answer_2" points=1
+def answer_2(draw):
+    layers, small = ["first", "second", "third"], draw.integer(2, 6)
+    large = draw.integer(40, 54)
+    shares = draw.sample([small, large, 100 - small - large], 3)
+    losses = draw.sample([draw.integer(2, 9), draw.integer(25, 60), draw.integer(90, 400)], 3)  # in tenths of a point
+    whole = draw.integer(985, 995)
+    must = draw.integer(26, 30)
+    enough = [layer for layer, share in enumerate(shares) if 0.8 * share >= must]
+    best = min(enough, key=losses.__getitem__)
+    rows = "\n".join(f"| {layers[i]} | {shares[i]} % | {(whole - losses[i]) / 10:.1f} % |" for i in range(3))
+    return draw.choice(
+        f"A sensitivity scan at 80 % gives these accuracies; the whole network has {whole / 10:.1f} %.\n\n"
+        "| layer | share of all weights | accuracy with 80 % of this layer removed |\n|---|---|---|\n" + rows +
+        f"\n\nAbout {must} % of all weights must go, with as little harm as possible. Which plan does the scan speak "
+        "for?",
+        {f"Remove 80 % of the {layers[i]} layer, and measure.": i == best for i in range(3)},
+        never=[f"Remove {must} % of each layer: that is fair to all.",
+               "Remove 80 % of all three: the accuracies show that each of them bears it."],
+        hint="Work out how many of all weights each plan removes, and what the scan says about that layer. A layer "
+             "that is too small cannot give what must go.")
 
-# %% [markdown] key="quiz-2"
-# **Question 2.** A sensitivity scan at 80 % gives these accuracies; the whole network has 99.0 %.
-#
-# | layer | share of all weights | accuracy with 80 % of this layer removed |
-# |---|---|---|
-# | stem | 2 % | 61 % |
-# | middle | 38 % | 98.8 % |
-# | head | 60 % | 95.1 % |
-#
-# About 30 % of all weights must go, with as little harm as possible. Which plan does the scan speak for?
-#
-# - **a** Remove 30 % of each layer: that is fair to all.
-# - **b** Remove the stem: it has the fewest weights, so the least is lost.
-# - **c** Remove 80 % of the head: it has the most weights.
-# - **d** Remove 80 % of the middle layer, and measure.
+# %% graded="answer_3" points=1
+def answer_3(draw):
+    inputs, outputs = draw.integer(48, 240, 16), draw.integer(24, 120, 8)
+    entries = inputs * outputs
+    mask, kept = draw.pick([("A 2:4 mask is applied", entries // 2),
+                            ("A mask removes 75 % of its weights", entries // 4),
+                            ("A mask removes a quarter of its weights", entries * 3 // 4)])
+    return draw.number(
+        f"A linear layer has {inputs} inputs and {outputs} outputs. {mask}, and then the layer's weights are stored in "
+        "the sparse form of exercise 4 (float32, one bit an entry). How many bytes is that? Write a number.",
+        kept * 4 + entries // 8, within=(0, 10_000_000), tolerance=0,
+        hint=f"Two parts: the {kept:,} entries that stay at 4 bytes each, and one bit for every entry.")
 
-# %% answer="answer_2"
-answer_2 = "d"
-
-# %% check="answer_2" points=1
-expect(str(student("answer_2")).strip().lower() in ["a", "b", "c", "d"], id="readable",
-       hint="Write one letter in quotes.")
-### BEGIN HIDDEN TESTS
-expect(student("answer_2"), "d", id="key",
-       hint="Work out how many weights each plan removes, and what the scan says about that "
-            "layer. The stem is small and minds most.")
-### END HIDDEN TESTS
-
-# %% [markdown] key="quiz-3"
-# **Question 3.** A linear layer has 96 inputs and 40 outputs. A 2:4 mask is applied, and then the layer's weights
-# are stored in the sparse form of exercise 4 (float32, one bit an entry). How many bytes is that?
-# Write a number.
-
-# %% answer="answer_3"
-answer_3 = 8160
-
-# %% check="answer_3" points=1
-number = student("answer_3")
-expect(isinstance(number, int | float) and not isinstance(number, bool), id="readable",
-       hint="Write a number without quotes, in bytes.")
-### BEGIN HIDDEN TESTS
-expect(student("answer_3"), 96 * 40 // 2 * 4 + 96 * 40 // 8, id="key",
-       hint="Two parts: half of all entries at 4 bytes each, and one bit for every entry.")
-### END HIDDEN TESTS
-
-# %% [markdown] key="quiz-4"
-# **Question 4.** What does this program tell about pruning?
-#
-# ```python
-# network = pretrained("lenet")
-# shrunk = network
-# for weight in shrunk.parameters():
-#     weight.data[weight.data.abs() < 0.1] = 0
-# print(accuracy(network, images), accuracy(shrunk, images))   # the same number twice
-# ```
-#
-# - **a** Weights below 0.1 do not matter to this network.
-# - **b** Nothing: both names stand for one network, so it is compared with itself.
-# - **c** Nothing: `accuracy` trains the network again before it measures.
-# - **d** Pruning single weights never changes the accuracy; only channels count.
-
-# %% answer="answer_4"
-answer_4 = "b"
-
-# %% check="answer_4" points=1
-expect(str(student("answer_4")).strip().lower() in ["a", "b", "c", "d"], id="readable",
-       hint="Write one letter in quotes.")
-### BEGIN HIDDEN TESTS
-expect(student("answer_4"), "b", id="key",
-       hint="Which object does the second line make? Remember the debug exercise.")
-### END HIDDEN TESTS
+# %% graded="answer_4" points=1
+def answer_4(draw):
+    same, falls = draw.pick([(True, False), (False, False), (False, True)])
+    limit, first = draw.integer(3, 19) / 100, draw.integer(961, 993)
+    second = first - draw.integer(21, 140) if falls else first
+    return draw.choice(
+        "What does this program tell about the network?\n\n```python\n"
+        'network = pretrained("lenet")\n'
+        f"shrunk = {'network' if same else 'copy.deepcopy(network)'}\n"
+        "for weight in shrunk.parameters():\n"
+        f"    weight.data[weight.data.abs() < {limit}] = 0\n"
+        "print(accuracy(network, images), accuracy(shrunk, images))\n```\n\n"
+        f"It prints `{first / 1000} {second / 1000}`.",
+        {"Nothing: both names stand for one network, so it is compared with itself.": same,
+         f"On these images it does as well without the weights below {limit}.": not same and not falls,
+         f"It needs some of the weights below {limit}: without them it is right less often.": falls},
+        never=["Nothing: `accuracy` trains the network again before it measures.",
+               "Nothing: `parameters()` gives copies, so that no weight was changed.",
+               "Pruning single weights never changes the accuracy; only channels count."],
+        hint="Which object does the second line make? Remember the debug exercise. Then compare the two numbers.")
 
 # %% [markdown] essay="reflect" points=3
 # ## Reflect

@@ -18,14 +18,17 @@ from nbgrader.converters.base import NbGraderException
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
 
+from autograder.authoring.draw import SELF_STUDY
 from autograder.authoring.expand import expand
+from autograder.authoring.graded import drawn
 from autograder.authoring.leaks import leaks
 from autograder.authoring.preprocessors import RELEASE_PREPROCESSORS
 from autograder.authoring.problems import LessonError, Problem
 from autograder.authoring.rules import problems_of
 from autograder.authoring.source import read_lesson
+from autograder.authoring.trials import problems_of_templates
 from autograder.course import put_tools_on_path
-from shrinklab.quiz import validate_file
+from shrinklab.quiz import Bank, validate_file
 
 METADATA = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
             "language_info": {"name": "python"}}
@@ -35,32 +38,37 @@ class BuildError(Exception):
     """A build that cannot be done, with one line for each reason."""
 
 
-def build(root, only=None, *, gradebook=None):
+def build(root, only=None, *, gradebook=None, term=None):
     """Build the lessons of a course folder; returns the paths that were written, relative to root.
 
     root: the folder with solutions/NN_name.py and course/. only: numbers or names ("04"); all lessons otherwise.
     gradebook: address of a gradebook (sqlite:///...) in which nbgrader also records the lessons, for grading.
+    term: an `autograder.term.Term`, whose secret the graded questions are drawn from, and whose folder gets
+    everything that is written; without one they are those of the public release in course/.
     Raises BuildError with all faults, as "path:line: text"; nothing is then written.
     """
     root = Path(root)
-    with _built(root, only, gradebook) as (made, names):
-        changed = [*_differences(made, root, names), *_differences(made, root, names, top="solutions")]
+    target = term.folder if term else root
+    with _built(root, only, gradebook, term) as (made, names):
+        changed = [*_differences(made, target, names), *_differences(made, target, names, top="solutions")]
+        if term:
+            term.save()
         for path in changed:
-            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            (target / path).parent.mkdir(parents=True, exist_ok=True)
             if (made / path).exists():
-                shutil.copyfile(made / path, root / path)
+                shutil.copyfile(made / path, target / path)
             else:
-                (root / path).unlink()
-        for folder in {(root / path).parent for path in changed}:
+                (target / path).unlink()
+        for folder in {(target / path).parent for path in changed}:
             if not any(folder.iterdir()):
                 folder.rmdir()
-    return [path.as_posix() for path in changed]
+    return [(target / path).relative_to(root).as_posix() for path in changed]
 
 
 def stale(root, only=None):
     """The paths below course/ that a build would change; builds into a temporary folder and writes nothing."""
     root = Path(root)
-    with _built(root, only, None) as (made, names):
+    with _built(root, only) as (made, names):
         return [path.as_posix() for path in _differences(made, root, names)]
 
 
@@ -78,7 +86,7 @@ def _named(path, wanted):
 
 
 @contextmanager
-def _built(root, only, gradebook):
+def _built(root, only, gradebook=None, term=None):
     """A temporary course folder with the built lessons, and their names (None: all there are)."""
     paths = sources(root, only)
     with tempfile.TemporaryDirectory(prefix="shrinklab-build-") as folder:
@@ -86,7 +94,7 @@ def _built(root, only, gradebook):
         lessons, faults = [], []
         for path in paths:
             try:
-                lessons.append(_write_solution(path, made))
+                lessons.append(_write_solution(path, made, term))
             except LessonError as error:
                 faults.append(_below(error, root))
             if _questions(path).exists():
@@ -105,12 +113,16 @@ def _below(error, root):
     return str(LessonError(path.as_posix(), error.problems))
 
 
-def _write_solution(path, made):
-    lesson = read_lesson(path)
-    problems = list(problems_of(lesson))
+def _write_solution(path, made, term):
+    source = read_lesson(path)
+    problems = list(problems_of_templates(source, _practice(path)))
+    if not problems:
+        lesson = drawn(source, term.secret if term else SELF_STUDY)
+        problems = list(problems_of(lesson))
     if problems:
         raise LessonError(path, problems)
-    notebook = v4.new_notebook(cells=expand(lesson), metadata=METADATA | {"shrinklab": {"lesson": lesson.name}})
+    ours = {"lesson": lesson.name} | ({"term": term.name} if term else {})
+    notebook = v4.new_notebook(cells=expand(lesson), metadata=METADATA | {"shrinklab": ours})
     nbformat.validate(notebook)
     folder = made / "solutions" / lesson.name
     folder.mkdir(parents=True)
@@ -123,6 +135,14 @@ def _write_solution(path, made):
 
 def _questions(path):
     return path.with_name(f"{path.stem}.questions.yml")
+
+
+def _practice(path):
+    """The practice questions beside a lesson's source; none of a bank with faults, which are told by themselves."""
+    try:
+        return Bank.load(_questions(path), run=False).questions
+    except (FileNotFoundError, ValueError):
+        return ()
 
 
 def _release(lesson, made, gradebook):

@@ -10,21 +10,26 @@ import re
 
 import nbformat.v4 as v4
 
+from autograder.authoring.draw import SELF_STUDY
+from autograder.authoring.graded import drawn
 from autograder.authoring.markers import text
 from autograder.authoring.names import plain_python
 
 YOUR_ANSWER = "*Your answer: double-click here, replace this line with your own words, and run the cell.*"
+MARKDOWN = ("text", "question", "essay")
 STUB = 'raise NotImplementedError("write {name}, then run this cell and the check below")'
 
 
-def expand(lesson):
-    """All cells of the solution notebook, as nbformat cells with their final ids."""
+def expand(lesson, secret=SELF_STUDY):
+    """All cells of the solution notebook, as nbformat cells with their final ids; graded questions drawn from a
+    secret, where they are still templates."""
+    lesson = drawn(lesson, secret)
     debugged, answers = ({cell.name for cell in lesson.of(kind)} for kind in ("debug", "answer"))
     cells, used = [], set()
     for cell in lesson.cells:
         source = (check_source(cell, cell.name in debugged, cell.name in answers) if cell.kind == "check"
                   else solution_text(cell))
-        new = v4.new_markdown_cell if cell.kind in ("text", "essay") else v4.new_code_cell
+        new = v4.new_markdown_cell if cell.kind in MARKDOWN else v4.new_code_cell
         made = new(source, id=_free(cell_id(lesson, cell), used))
         made.metadata = _metadata(cell, made.id)
         cells.append(made)

@@ -4,6 +4,7 @@ import ast
 import re
 
 from autograder.authoring.expand import (
+    MARKDOWN,
     answer_node,
     cell_id,
     check_source,
@@ -53,7 +54,7 @@ def _ids(lesson):
 
 
 def _python(cell):
-    if cell.kind in ("text", "essay"):
+    if cell.kind in MARKDOWN:
         return
     for kind, which in {"SOLUTION": "the cell", "FAULTY": "the faulty version"}.items():
         try:
@@ -203,7 +204,7 @@ def _pairs(lesson):
 def _names(lesson):
     """Names that would be there in one process and missing in grading, where checks run apart and plays not at all."""
     code = [(cell, names_of(check_source(cell) if cell.kind == "check" else solution_text(cell)))
-            for cell in lesson.cells if cell.kind not in ("text", "essay")]
+            for cell in lesson.cells if cell.kind not in MARKDOWN]
 
     def bound(*kinds):
         return {name: cell for cell, names in code for name in names.binds if cell.kind in kinds}

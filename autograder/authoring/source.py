@@ -10,7 +10,7 @@ from nbformat import ValidationError
 from autograder.authoring.markers import split
 from autograder.authoring.problems import LessonError, Problem, nearest
 
-NAMED = ("exercise", "debug", "answer", "check", "essay")
+NAMED = ("exercise", "debug", "answer", "check", "graded", "essay")
 FLAGS = ("setup", "play")
 OPTIONS = (*NAMED, *FLAGS, "points", "all_or_nothing", "key", "shows", "tags")
 REGIONS = {"exercise": ("SOLUTION",), "debug": ("SOLUTION", "FAULTY"), "check": ("HIDDEN TESTS",),
@@ -19,8 +19,8 @@ REGIONS = {"exercise": ("SOLUTION",), "debug": ("SOLUTION", "FAULTY"), "check": 
 
 @dataclass(frozen=True)
 class Cell:
-    """One cell. kind: an option of NAMED or FLAGS, else "text" or "code"; name: what a named one is about;
-    line: where its source starts in the file; parts: its marked regions."""
+    """One cell. kind: an option of NAMED or FLAGS, else "text" or "code", or "question" for the text of a drawn item;
+    name: what a named one is about; line: where its source starts in the file; parts: its marked regions."""
 
     kind: str
     name: str | None
@@ -121,15 +121,15 @@ def _check_options(options, fault):
 
 
 def _check_points(kind, options, fault):
-    if kind not in ("check", "essay"):
+    if kind not in ("check", "graded", "essay"):
         for key in ("points", "all_or_nothing"):
             if key in options:
-                fault(f"{key} is for check cells" + (" and essays" if key == "points" else ""))
+                fault(f"{key} is for check cells" + (", graded ones and essays" if key == "points" else ""))
         return
     points = options.get("points")
     if points is None:
         fault(f"the {kind} {options[kind]!r} has no points; add points=2")
     elif isinstance(points, bool) or not isinstance(points, int | float) or not 0 < points <= 1000:
         fault(f"points={points!r}; points are a number above 0: points=2")
-    if kind == "essay" and "all_or_nothing" in options:
+    if kind != "check" and "all_or_nothing" in options:
         fault("all_or_nothing is for check cells")

@@ -36,11 +36,9 @@ class Checks:
     """The namespace in which an instructor's checks run: made by the setup cells, one copy for each check.
 
     setup: cells of the instructor's notebook. Raises RuntimeError when one fails: that is the lesson's fault.
-    partial: the hidden tests are not here, so a check may withhold its score (None); it is 0 all the same.
     """
 
-    def __init__(self, setup, *, partial=False):
-        self._partial = partial
+    def __init__(self, setup):
         self._namespace = {"__name__": "__main__"}
         for cell in setup:
             label = f"<{grade_id(cell) or 'setup'}>"
@@ -72,7 +70,8 @@ class Checks:
         score = _score(value, highest)
         if score is None:
             score = 0.0
-            withheld = self._partial and value is None and found
+            # Where its hidden tests are not here, a check withholds its score; it is 0 all the same.
+            withheld = "BEGIN HIDDEN TESTS" not in cell["source"] and value is None and found
             told = withheld or any(line in text.getvalue() for line in (BROKEN, LATE))
             text.write("" if told else f"{BROKEN}\n")
             log.log(logging.DEBUG if withheld else logging.WARNING,

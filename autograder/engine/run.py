@@ -3,7 +3,7 @@
 import copy
 from dataclasses import dataclass
 
-from autograder.cells import grade_id, has_hidden_tests, is_check, is_solution, kind, name, points
+from autograder.cells import grade_id, is_check, is_solution, kind, name, points
 from autograder.engine import outputs
 from autograder.engine.checks import Checks
 from autograder.engine.process import Stopped
@@ -89,7 +89,7 @@ class _Lesson:
         self.setup = {grade_id(cell): cell for cell in code if kind(cell) == "setup" and grade_id(cell)}
         self.written = {grade_id(cell) for cell in code if is_solution(cell)}
         self._play = {(cell.get("id"), cell["source"]) for cell in code if kind(cell) == "play"}
-        self.host = Checks([cell for cell in code if kind(cell) == "setup"], partial=not has_hidden_tests(notebook))
+        self.host = Checks([cell for cell in code if kind(cell) == "setup"])
 
     def is_play(self, cell):
         """A play cell that the student changed is theirs, and runs."""

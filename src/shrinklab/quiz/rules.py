@@ -131,7 +131,8 @@ def _words(text):
     return re.findall(r"[a-z_]+|#", re.sub(r"\d+(\.\d+)?", "#", text.lower()))
 
 
-def _alike(one, other):
+def alike(one, other):
+    """Whether two texts say nearly the same, whatever their numbers."""
     return difflib.SequenceMatcher(None, _words(one), _words(other), autojunk=False).ratio() >= ALIKE
 
 
@@ -141,10 +142,10 @@ def _repeats(report, sound):
     for later in sound:
         for earlier in (index for index in sound if index < later):
             one, other = stems[earlier], stems[later]
-            same_stem = _alike(
+            same_stem = alike(
                 one["question"] + one.get("code", ""), other["question"] + other.get("code", "")
             )
-            if same_stem and _alike(" ".join(one["steps"]), " ".join(other["steps"])):
+            if same_stem and alike(" ".join(one["steps"]), " ".join(other["steps"])):
                 report.add(
                     ("questions", later),
                     f"it repeats question {one['id']}",
