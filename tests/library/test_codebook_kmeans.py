@@ -25,6 +25,16 @@ def test_from_the_same_start_it_ends_where_scikit_learn_ends(init, clusters):
     np.testing.assert_allclose(centroids, np.sort(theirs.cluster_centers_[:, 0]), rtol=1e-3, atol=1e-4)
 
 
+def test_the_starts_are_where_they_are_said_to_be():
+    values = torch.cat([torch.arange(11.0), torch.tensor([100.0])]).double()
+    assert STARTS["linear"](values, values, 5, 0).tolist() == [0, 25, 50, 75, 100]
+    assert STARTS["density"](values, values, 4, 0).tolist() == [1, 4, 7, 10]  # the middle one of each three
+    random = STARTS["random"](values, values, 4, 0)
+    assert torch.isin(random, values).all()
+    assert len(random.unique()) == 4
+    assert len({tuple(STARTS["random"](values, values, 4, seed).tolist()) for seed in range(9)}) > 5
+
+
 def test_clusters_that_a_start_leaves_empty_are_used():
     """Two far values and a crowd: between them a linear start has centroids that no value is near."""
     torch.manual_seed(0)

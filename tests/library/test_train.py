@@ -1,10 +1,12 @@
 """Training really learns, holds masks, repeats with a seed and keeps the best epoch on validation."""
 
+import copy
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from shrinklab.data import load
@@ -59,6 +61,37 @@ def test_the_best_epoch_on_validation_is_kept_and_the_mode_restored(small):
     assert accuracy(model, small.validation) == max(r["validation_accuracy"] for r in history)
     assert [r["epoch"] for r in history] == [1, 2, 3]
     assert not model.training
+
+
+def test_of_equally_good_epochs_the_first_is_kept(small, monkeypatch):
+    figures, seen, model = iter([0.1, 0.5, 0.5]), [], LeNet()
+    monkeypatch.setattr("shrinklab.train.accuracy", lambda model, split: next(figures))
+    part = SimpleNamespace(train=small.train[:64], validation=small.validation[:8])
+    fit(model, part, Recipe(epochs=3), progress=False,
+        on_epoch=lambda record: seen.append(model.fc1.weight.detach().clone()))
+    assert torch.equal(model.fc1.weight, seen[1])
+
+
+def test_the_moving_average_is_judged_and_returned(small):
+    """By hand from the weights before each step, which a loss of one's own can look at."""
+    part, path = SimpleNamespace(train=small.train[:192], validation=small.validation), []
+    set_seed(0)
+    plain = nn.Sequential(nn.BatchNorm2d(1), LeNet())
+    model = copy.deepcopy(plain)
+
+    def loss(logits, labels, images):
+        path.append([p.detach().clone() for p in plain.parameters()])
+        return F.cross_entropy(logits, labels)
+
+    fit(plain, part, Recipe(batch_size=64), loss=loss, progress=False)
+    expected, *later = [*path, [p.detach() for p in plain.parameters()]]
+    for weights in later:
+        expected = [mean.lerp(now, 0.1) for mean, now in zip(expected, weights, strict=True)]
+    record, = fit(model, part, Recipe(batch_size=64, ema_decay=0.9), progress=False)
+    for ours, mean in zip(model.parameters(), expected, strict=True):
+        torch.testing.assert_close(ours.detach(), mean)
+    assert model[0].num_batches_tracked == 3
+    assert record["validation_accuracy"] == accuracy(model, small.validation) != accuracy(plain, small.validation)
 
 
 def test_on_epoch_sees_each_record_and_may_stop_the_training(small):
