@@ -43,7 +43,8 @@ def _total(graded, pristine, released):
         known = [one for one in graded.results if one.name not in asked]
         left = graded.max_points - sum(one.max_points for one in known)
         got = f"{sum(one.points for one in known):g} of {sum(one.max_points for one in known):g} points"
-        got += f"; the graded questions ({left:g} points) are your term's, and their keys are not here" if left else ""
+        worth = f"{left:g} point{'s' * (left != 1)}"
+        got += f"; the graded questions ({worth}) are your term's, and their keys are not here" if left else ""
     else:
         seen = [one for result in graded.results for one in result.expectations]
         got = (f"{sum(one.passed for one in seen)} of {len(seen)} expectations that you see in the notebook hold; "

@@ -109,7 +109,7 @@ def test_a_student_of_a_term_checks_everything_but_the_terms_questions(student, 
                                                                 else {}))
         status, out, _ = run(student, "check", "90")
         assert status == 0
-        assert "2 of 2 points; the graded questions (1 points) are your term's, and their keys are not here" in out
+        assert "2 of 2 points; the graded questions (1 point) are your term's, and their keys are not here" in out
         assert "instructor" not in out
         said.append(out)
     assert len(set(said)) == 1, "no answer gets other words than another"

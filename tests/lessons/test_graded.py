@@ -130,6 +130,16 @@ def test_draws_are_even_and_stay_in_their_range():
     assert Draw("any secret", "item").integer(0, 10**12) != Draw("another", "item").integer(0, 10**12)
 
 
+def test_options_that_are_never_right_leave_more_than_one_to_choose_from():
+    """Who sorts out by the source what is wrong in every draw still has to read the question."""
+    for number in range(60):
+        up = bool(number % 2)
+        item = Draw("a secret", str(number)).choice("?", {"up": up, "down": not up}, never=["a", "b", "c"], hint=".")
+        assert {"up", "down"} < set(item.options)
+        assert item.right == ("up" if up else "down")
+        assert len(item.options) == 4
+
+
 # Templates that are refused.
 
 CONSTANT = '''="answer_1" points=1
