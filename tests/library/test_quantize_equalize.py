@@ -111,6 +111,27 @@ def test_a_layer_without_bias_gets_one(x):
     assert noise(mended, model, x) < noise(small, model, x)
 
 
+@pytest.mark.parametrize("relu", [nn.ReLU, nn.ReLU6])
+def test_bias_correction_matches_what_a_relu_lets_through(relu):
+    # Channels mostly far below 0, whose mean before the ReLU says little of what comes out: matching that one made a
+    # wide network at 4 bits 3 points worse than no correction.
+    x = torch.randn(2000, 8, generator=torch.Generator().manual_seed(0))
+    model = nn.Sequential(nn.Linear(8, 6), relu(), nn.Linear(6, 2))
+    torch.manual_seed(1)
+    nn.init.normal_(model[0].weight)
+    model[0].bias.data = torch.tensor([-6.0, -5.0, -4.0, -3.0, 0.0, 2.0])
+    small = quantize_model(model, x, Scheme(3, activation_bits=None, weight_observer="mse"))
+    mended = correct_bias(small, model, x)
+    wanted = model[:2](x).mean(0)
+    rounded, corrected = ((predict(upto_relu(network), x).mean(0) - wanted).abs().max() for network in (small, mended))
+    assert corrected < 0.001 < 0.02 < rounded
+    assert noise(mended, model, x) < noise(small, model, x)
+
+
+def upto_relu(quantized):
+    return next(iter(quantized.layers.values()))
+
+
 @pytest.mark.parametrize(("call", "text"), [
     (lambda: equalize(nn.Linear(2, 2), rounds=0), "rounds is 0"),
     (lambda: equalize(quantize_model(nn.Linear(2, 2), torch.ones(1, 2))), "quantized already"),
