@@ -78,11 +78,11 @@ def test_all_four_networks_are_shared_and_compute_what_their_float_form_computes
 def test_the_start_and_its_seed_reach_kmeans_also_beside_zeros():
     model = pretrained("lenet")
     pruned = apply_masks(model, global_masks(model, 0.5))
-    dense = share_weights(model, 3, init="random", seed=5).layers["fc1"]
-    assert torch.equal(dense.centroids, kmeans(model.fc1.weight, 8, init="random", seed=5)[0])
+    dense = share_weights(model, 4, init="random", seed=5).layers["fc1"]
+    assert torch.equal(dense.centroids, kmeans(model.fc1.weight, 16, init="random", seed=5)[0])
     left = pruned.fc1.weight.detach()
-    expected, _ = kmeans(left[left != 0], 7, init="random", seed=5)
-    layer = share_weights(pruned, 3, init="random", seed=5).layers["fc1"]
+    expected, _ = kmeans(left[left != 0], 15, init="random", seed=5)
+    layer = share_weights(pruned, 4, init="random", seed=5).layers["fc1"]
     assert torch.equal(layer.centroids[layer.centroids != 0], expected)
     nearest = (left[..., None].double() - expected.double()).abs().argmin(-1)
     assert torch.equal(layer.weight[left != 0], expected[nearest][left != 0])

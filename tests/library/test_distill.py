@@ -56,6 +56,14 @@ def test_at_high_temperatures_the_gradient_matches_logits_and_keeps_its_size():
         assert (gradient - centred).norm() < 0.05 * centred.norm()
 
 
+def test_the_teacher_answers_in_evaluation_mode():
+    teacher = torch.nn.Sequential(torch.nn.Dropout(0.5), torch.nn.Linear(20, 3)).train()
+    x, labels = torch.ones(4, 20), torch.zeros(4).long()
+    loss = distillation_loss(teacher, weight=1.0)(predict(teacher, x), labels, x)
+    assert float(loss) == pytest.approx(0, abs=1e-5)
+    assert teacher.training
+
+
 def test_a_student_learns_from_answers_alone(part):
     torch.manual_seed(0)
     student, teacher, history = LeNet(channels=(3, 8), hidden=(40, 20)), pretrained("lenet"), []
