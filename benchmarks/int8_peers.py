@@ -13,12 +13,14 @@ import warnings
 import torch
 
 ORT = ("min_max", "percentile", "entropy")
-# One forward pass takes this many numbers of input at a time, in our library too: large enough to be fast.
+# One forward pass takes up to this many numbers of input at a time, in our library too: large enough to be fast.
 BATCH = 2**18
 
 
 def batches(images):
-    return images.split(max(1, BATCH // images[0].numel()))
+    """Of one size where their number is a power of two: ONNX Runtime's histograms take no batch of another size."""
+    most = max(1, BATCH // images[0].numel())
+    return images.split(2 ** (most.bit_length() - 1))
 
 
 def ort_prepared(model, example, path):

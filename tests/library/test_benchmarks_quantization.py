@@ -106,3 +106,9 @@ def test_equalizing_narrows_what_the_table_of_ranges_shows(bench):
     model.conv1.weight.data[0] *= 50
     table = bench("depthwise").spread(model).set_index("layer")
     assert float(table.loc["conv1", "as trained"]) > 5 * float(table.loc["conv1", "equalized"])
+
+
+def test_onnx_runtimes_histograms_get_batches_of_one_size(bench):
+    peers = bench("int8_peers")
+    for size in ((1, 28, 28), (3, 32, 32)):
+        assert len({len(batch) for batch in peers.batches(torch.zeros(256, *size))}) == 1
