@@ -140,8 +140,8 @@ def test_channels(bench, tmp_path, monkeypatch):
     monkeypatch.setattr(module, "THEIRS", module.THEIRS[:2])
     rows = small_run(bench, "channels", ["lenet"], 40, tmp_path)
     assert list(rows) == ["one-shot: ours, lenet", "fine-tuned: ours, lenet", "one-shot: ours, regression, lenet",
-                          "one-shot: ours, sensitivity, lenet", "time, to half the MACs: lenet",
-                          "time, one step at a known amount: lenet"]
+                          "one-shot: ours, sensitivity, lenet", "fine-tuned: ours, sensitivity, lenet",
+                          "time, to half the MACs: lenet", "time, one step at a known amount: lenet"]
     assert all(0 <= row.ours <= 1 and 0 <= row.peer <= 1 for what, row in rows.items() if "shot" in what)
     plain = rows["one-shot: ours, lenet"]
     assert plain.met == (plain.ours >= plain.peer)
