@@ -2,8 +2,9 @@
 
 All see the same 256 training images, without labels. Our observer and ONNX Runtime's method are chosen for each
 network on the validation images, by how little they diverge from fp32; the figures are then those of the test
-images. Ours is what ONNX Runtime computes from our file. Times: from the float network to a written int8 file, the median of runs in turn, as
-processor time, so that other work on the machine does not count; on one thread it is the time that passes.
+images. Ours is what ONNX Runtime computes from our file.
+Times: from the float network to a written int8 file, the median of runs in turn, as processor time, so that other
+work on the machine does not count; on one thread it is the time that passes.
 """
 
 import tempfile

@@ -75,7 +75,8 @@ def found(right, **changed):
     """What `measured` gives, made up: right maps a tool to its count among 1,000."""
     flags = {tool: torch.arange(1000) < count for tool, count in right.items()}
     return {"name": "lenet", "observer": "mse", "method": "entropy", "same": 1.0, "right": flags,
-            "validation": {"ours mse": (0.1, 0.9), "ort entropy": (0.2, 0.9)}, "ms": {"ours mse": 10.0} | ORT_MS} | changed
+            "validation": {"ours mse": (0.1, 0.9), "ort entropy": (0.2, 0.9)},
+            "ms": {"ours mse": 10.0} | ORT_MS} | changed
 
 
 def test_the_int8_rows_say_whether_each_target_is_met(bench):
