@@ -225,7 +225,8 @@ def architecture(model):
 def pretrained(name):
     """A trained network in evaluation mode, from the weights that travel with the package.
 
-    name: "lenet" (MNIST), "resnet8", "resnet12" or "mobilenet" (CIFAR-10). Raises OSError when the file is not the one of its model card.
+    name: "lenet" (MNIST), "resnet8", "resnet12" or "mobilenet" (CIFAR-10). Raises OSError when the file is not the
+    one of its model card.
 
     >>> pretrained("lenet").fc3
     Linear(in_features=84, out_features=10, bias=True)
