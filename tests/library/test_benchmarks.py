@@ -2,7 +2,6 @@
 
 import importlib.util
 import json
-import sys
 from pathlib import Path
 
 import pandas as pd
@@ -17,17 +16,6 @@ def one_thread():
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)  # the tables set it
-
-
-@pytest.fixture
-def bench(monkeypatch):
-    """Import a module of benchmarks/ as it is when run as a script."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    known = set(sys.modules)
-    yield importlib.import_module
-    for name in set(sys.modules) - known:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(BENCHMARKS)):
-            del sys.modules[name]
 
 
 def row(report, **changed):

@@ -1,16 +1,18 @@
 """The int8 tables run from end to end on a few images; their figures are no test's business."""
 
-import importlib
-import sys
+import functools
+import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
 from shrinklab.data import load
-from shrinklab.models import LeNet, MobileNet, pretrained
+from shrinklab.models import LeNet, MobileNet, build, pretrained
+from shrinklab.quantize import quantize_model
+from shrinklab.train import Recipe
 
-BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 ORT_MS = {"ort entropy": 20.0, "ort entropy, singly": 30.0}
 
 
@@ -20,17 +22,6 @@ def one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-@pytest.fixture
-def bench(monkeypatch):
-    """Import a module of benchmarks/ as it is when run as a script."""
-    monkeypatch.syspath_prepend(BENCHMARKS)
-    known = set(sys.modules)
-    yield importlib.import_module
-    for name in set(sys.modules) - known:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(BENCHMARKS)):
-            del sys.modules[name]
 
 
 def test_onnx_runtime_quantizes_the_same_network_on_as_many_threads_as_asked(bench, tmp_path):
@@ -117,3 +108,52 @@ def test_onnx_runtimes_histograms_get_batches_of_one_size(bench):
     peers = bench("int8_peers")
     for size in ((1, 28, 28), (3, 32, 32)):
         assert len({len(batch) for batch in peers.batches(torch.zeros(256, *size))}) == 1
+
+
+def small_part():
+    data = load("cifar10")
+    return SimpleNamespace(name="cifar10", train=data.train[:48], validation=data.validation[:24],
+                           test=data.test[:24], example=data.example)
+
+
+def run(module, monkeypatch, tmp_path, network):
+    """A module's table as `make bench` makes it, on a small untrained network and few images: the file written."""
+    part = small_part()
+    monkeypatch.setattr(module, "load", lambda *name, **options: part)
+    monkeypatch.setattr(module, "judged", lambda name, given: part.test)
+    monkeypatch.setattr(module, "pretrained", lambda name: network)
+    given = module.arguments("", argv=["--results", str(tmp_path)], networks=("resnet12",))
+    module.main(given)
+    return json.loads(next(tmp_path.glob("*.json")).read_text())["rows"]
+
+
+def test_the_codebook_table_runs(bench, monkeypatch, tmp_path):
+    rows = run(bench("codebook"), monkeypatch, tmp_path, build("resnet12", widths=(4,) * 11).eval())
+    assert [row["met"] for row in rows[:2]] == [None, rows[1]["ours"] <= 0.0025]
+    assert rows[2]["ours"] < rows[2]["peer"]  # the file, beside the dense one
+
+
+def test_the_road_runs_and_is_short_enough_to_read(bench, monkeypatch, tmp_path):
+    module = bench("road")
+    assert len(Path(module.__file__).read_text().splitlines()) <= 60
+    one = Recipe(epochs=1, learning_rate=0.01)
+    monkeypatch.setattr(module, "road", functools.partial(module.road, recipe=one))
+    monkeypatch.setattr(module, "adaround", functools.partial(module.adaround, steps=2))
+    monkeypatch.setattr(module, "mixed_precision", lambda model, images, budget, bits: quantize_model(model, images))
+    file, latency, accuracy = run(module, monkeypatch, tmp_path, build("resnet12", widths=(64,) * 11).eval())
+    assert file["met"] == (file["peer"] >= 12 * file["ours"])
+    assert latency["met"] == (latency["peer"] >= 6 * latency["ours"])
+    assert accuracy["met"] == (accuracy["peer"] - accuracy["ours"] <= 0.005)
+
+
+def test_the_low_bit_tables_run(bench, monkeypatch):
+    module, part = bench("low_bits"), small_part()
+    monkeypatch.setattr(module, "load", lambda name: part)
+    monkeypatch.setattr(module, "adaround", functools.partial(module.adaround, steps=2))
+    monkeypatch.setattr(module, "qat", lambda small, model, data, recipe, **options: small)
+    for name, ways in (("resnet12", 3), ("resnet8", 2)):
+        network = build(name, widths=(4,) * (11 if name == "resnet12" else 7)).eval()
+        monkeypatch.setattr(module, "pretrained", lambda name, network=network: network)
+        rows = list(module.rows(name, part.test))
+        assert [row.met is None for row in rows] == [True] * (ways - 1) + [False]
+        assert rows[-1].met == (rows[-1].peer - rows[-1].ours <= 0.01 + 1e-9)
