@@ -12,13 +12,16 @@ import warnings
 
 import torch
 
+from shrinklab.quantize.calibration import BATCH
+
 ORT = ("min_max", "percentile", "entropy")
-# One forward pass takes up to this many numbers of input at a time, in our library too: large enough to be fast.
-BATCH = 2**18
 
 
 def batches(images):
-    """Of one size where their number is a power of two: ONNX Runtime's histograms take no batch of another size."""
+    """As many images at a time as our calibration takes, down to a power of two.
+
+    Then 256 images make batches of one size (64 of CIFAR-10, where ours takes 85): ONNX Runtime's histograms need that.
+    """
     most = max(1, BATCH // images[0].numel())
     return images.split(2 ** (most.bit_length() - 1))
 
@@ -38,7 +41,7 @@ def ort_prepared(model, example, path):
 def ort_quantized(prepared, images, method, path, *, threads=1, singly=False):
     """Calibrate and convert with quantize_static on so many threads: writes path, a QDQ file, and returns it.
 
-    singly: image by image, as the data readers of its documentation do; else in the batches that ours takes.
+    singly: image by image, as the data readers of its documentation do; else in batches about as large as ours.
     """
     from onnxruntime.quantization import CalibrationMethod, QuantFormat, QuantType, quantize_static
 

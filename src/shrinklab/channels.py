@@ -117,7 +117,7 @@ def remove_channels(model, keep, *, example):
 def shrink_channels(model, amount, *, criterion=l1, example, how="uniform", round_to=1):
     """A copy of the model, really smaller: `channel_masks`, then `remove_channels`.
 
-    LeNet and ResNet8 stay what they are, with a smaller `.config`. Source: Li et al., "Pruning Filters for
+    The course's four networks stay what they are, with a smaller `.config`. Source: Li et al., "Pruning Filters for
     Efficient ConvNets", 2017.
 
     >>> model = nn.Sequential(nn.Conv2d(3, 16, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 10))
