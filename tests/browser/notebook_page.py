@@ -57,7 +57,7 @@ class NotebookPage:
 
     def reach_explorer(self):
         """Scroll down until an explorer is on the page; returns it."""
-        explorer = self.page.locator(".sl-explorer:not(.sl-guess)").first
+        explorer = self.page.locator(".sl-explorer:not(.sl-guess, .sl-job)").first
         count = self.page.evaluate("window.jupyterapp.shell.currentWidget.content.model.cells.length")
         for number in range(count):
             if explorer.count():

@@ -12,6 +12,7 @@ _HOME = {
     "Histogram": "views", "Lines": "views", "Scatter": "views", "NumberLine": "views",
     "Confusion": "grids", "Heatmap": "grids", "Bars": "grids", "Network": "grids", "Table": "grids",
     "explore": "explore", "Guess": "guess",
+    "Job": "job", "Cancelled": "job",
     "Practice": "quiz", "Placement": "quiz", "RecallCards": "quiz",
     "magnitude_explorer": "magnitude", "threshold_explorer": "threshold",
 }

@@ -60,18 +60,6 @@ function predictFirst(ask, place) {
   };
 }
 
-// Two columns of about the same height, filled in order; on a narrow page one stands below the other.
-function columns(views, heights) {
-  const filled = [0, 0];
-  const both = filled.map(() => element("div", { class: "sl-column" }));
-  views.forEach((view, i) => {
-    const shorter = filled[0] <= filled[1] ? 0 : 1;
-    both[shorter].append(view.root);
-    filled[shorter] += heights[i];
-  });
-  return both.filter((column) => column.firstChild);
-}
-
 function render({ model, el }) {
   const place = layout(model);
   const specs = model.get("controls");

@@ -12,8 +12,9 @@ import traitlets
 
 from shrinklab.errors import need
 from shrinklab.widgets.assets import joined
-from shrinklab.widgets.plain import plain, sentence
+from shrinklab.widgets.plain import sentence
 from shrinklab.widgets.reopened import Reopened
+from shrinklab.widgets.view import checked
 
 CACHE_SIZE = 500
 
@@ -87,7 +88,7 @@ class Explorer(Reopened, anywidget.AnyWidget):
             need(name in known, f"there is no control {name!r}", f"this explorer has {', '.join(known)}",
                  "use one of them")
         values = {**self.values, **values}
-        return self._checked(self._settings(**{c.name: c.clean(values[c.name]) for c in self._controls}))
+        return checked(self._settings(**{c.name: c.clean(values[c.name]) for c in self._controls}), self._views)
 
     def tabulate(self, points=21):
         """All answers on a grid, at most `points` stops a range; as `explorer.table` it replaces the kernel.
@@ -99,25 +100,12 @@ class Explorer(Reopened, anywidget.AnyWidget):
         grid = [dict(zip(names, point, strict=True)) for point in product(*(axis["points"] for axis in axes))]
         return {"axes": axes, "answers": [self._answer(values) for values in grid]}
 
-    def _checked(self, answer):
-        need(isinstance(answer, dict) and isinstance(answer.get("headline"), str),
-             f"the settings function returned a {type(answer).__name__}",
-             "its answer is a dict with a headline (text) and the data of each view",
-             'return {"headline": "…", …}')
-        for view in self._views:
-            need(view.name in answer, f"the answer has no {view.name!r}",
-                 "each view finds its data under its name", f"add the key {view.name!r}")
-            problem = view.problem(answer[view.name])
-            if problem:
-                raise ValueError(problem)
-        return plain(answer)
-
     def _answer(self, values):
         """The answer from the cache or the settings function; {"error": sentence} when it fails."""
         key = tuple(values.items())
         if key not in self._cache:
             try:
-                answer = self._checked(self._settings(**values))
+                answer = checked(self._settings(**values), self._views)
             except (Exception, KeyboardInterrupt) as error:
                 return {"error": sentence(error)}
             if len(self._cache) >= CACHE_SIZE:

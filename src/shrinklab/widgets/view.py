@@ -41,6 +41,21 @@ class View:
         """Raise ValueError unless the plain data can be drawn."""
 
 
+def checked(answer, views):
+    """What a settings function or a job returned, in plain Python; refused when a view could not draw its part."""
+    need(isinstance(answer, dict) and isinstance(answer.get("headline"), str),
+         f"the settings function returned a {type(answer).__name__}",
+         "its answer is a dict with a headline (text) and the data of each view",
+         'return {"headline": "…", …}')
+    for view in views:
+        need(view.name in answer, f"the answer has no {view.name!r}",
+             "each view finds its data under its name", f"add the key {view.name!r}")
+        problem = view.problem(answer[view.name])
+        if problem:
+            raise ValueError(problem)
+    return plain(answer)
+
+
 def real(value):
     """Whether a value is a number; True and False are none."""
     return isinstance(value, (int, float)) and not isinstance(value, bool)
