@@ -13,7 +13,7 @@ import nbformat.v4 as v4
 from autograder.authoring.draw import SELF_STUDY
 from autograder.authoring.graded import drawn
 from autograder.authoring.markers import text
-from autograder.authoring.names import plain_python
+from autograder.authoring.names import plain_python, stand_ins
 
 YOUR_ANSWER = "*Your answer: double-click here, replace this line with your own words, and run the cell.*"
 MARKDOWN = ("text", "question", "essay")
@@ -25,10 +25,10 @@ def expand(lesson, secret=SELF_STUDY):
     secret, where they are still templates."""
     lesson = drawn(lesson, secret)
     debugged, answers = ({cell.name for cell in lesson.of(kind)} for kind in ("debug", "answer"))
-    cells, used = [], set()
+    cells, used, asked = [], set(), stand_ins(cell.source for cell in lesson.cells if cell.kind not in MARKDOWN)
     for cell in lesson.cells:
-        source = (check_source(cell, cell.name in debugged, cell.name in answers) if cell.kind == "check"
-                  else solution_text(cell))
+        source = (check_source(cell, cell.name in debugged, cell.name in answers, asked.get(cell.name, ()))
+                  if cell.kind == "check" else solution_text(cell))
         new = v4.new_markdown_cell if cell.kind in MARKDOWN else v4.new_code_cell
         made = new(source, id=_free(cell_id(lesson, cell), used))
         made.metadata = _metadata(cell, made.id)
@@ -78,10 +78,14 @@ def _metadata(cell, id):
     return metadata
 
 
-def check_source(cell, debug=False, answer=False):
-    """The flat lines of a check inside `with check(...)`, and its score as the cell's last value."""
+def check_source(cell, debug=False, answer=False, library=()):
+    """The flat lines of a check inside `with check(...)`, and its score as the cell's last value.
+
+    library: names of the library's functions that do what the exercise asks for.
+    """
     option = ", all_or_nothing=True" if debug or answer or "all_or_nothing" in cell.options else ""
     option += ", answer=True" if answer else ""
+    option += f", library={sorted(library)}" if library else ""
     if any(part.kind for part in cell.parts):
         calls = [node for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Call)]
         option += f", graded_on={sum(getattr(call.func, 'id', '') == 'expect' for call in calls)}"

@@ -1,5 +1,6 @@
 """Which names does a cell bind at its top level, and which does it read from other cells?"""
 
+import ast
 import builtins
 import symtable
 from typing import NamedTuple
@@ -47,3 +48,28 @@ def _inner(table, binds, reads):
             if symbol.is_global() and symbol.is_referenced():
                 reads.add(symbol.get_name())
         _inner(child, binds, reads)
+
+
+def stand_ins(sources):
+    """{exercise: the library's functions that stand in for it}, from the lesson's `use("exercise", otherwise=...)`.
+
+    >>> stand_ins(["from shrinklab.criteria import l1 as size", 'score = use("scores", otherwise=size)'])
+    {'scores': {'l1'}}
+    """
+    trees = [ast.parse(plain_python(source)) for source in sources]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    # The name here -> its name in the library; a module's name stands for itself.
+    known = {alias.asname or alias.name: alias.name for node in nodes if isinstance(node, ast.ImportFrom)
+             and (node.module or "").partition(".")[0] == "shrinklab" for alias in node.names}
+    found = {}
+    for node in nodes:
+        if not (isinstance(node, ast.Call) and getattr(node.func, "id", "") == "use" and node.args):
+            continue
+        given = [word.value for word in node.keywords if word.arg == "otherwise"] or node.args[1:2]
+        name = getattr(node.args[0], "value", None)
+        for stand_in in given:
+            if isinstance(stand_in, ast.Name) and stand_in.id in known:
+                found.setdefault(name, set()).add(known[stand_in.id])
+            elif isinstance(stand_in, ast.Attribute) and getattr(stand_in.value, "id", "") in known:
+                found.setdefault(name, set()).add(stand_in.attr)
+    return found

@@ -15,6 +15,7 @@ from types import FunctionType
 
 from torch import nn
 
+from shrinklab.borrowed import library_calls
 from shrinklab.errors import need
 from shrinklab.printed import LimitedText
 from shrinklab.refs import Ref
@@ -22,6 +23,7 @@ from shrinklab.wire import WireError, decode, describe, encode
 
 MAX_PRINTED = 10_000
 MAX_TEXT = 500
+MAX_BORROWED = 100
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,8 @@ class Call:
 
     value: what the function returned; arguments and keywords: the arguments as they are after the call, so
     that a check sees what was changed in place (None when they can no longer cross); printed: its output;
-    library: the name of the library's function, when it is that which was called under the student's name.
+    library: the name of the library's function, when it is that which was called under the student's name;
+    borrows: short names of the library's functions that the student's function calls.
     """
 
     value: object
@@ -38,6 +41,7 @@ class Call:
     printed: str = ""
     keywords: dict | None = field(default_factory=dict)
     library: str = ""
+    borrows: tuple[str, ...] = ()
 
 
 class StudentError(Exception):
@@ -66,9 +70,9 @@ def request(name, args=(), kwargs=None):
 def perform(namespace, message):
     """Do what a request asks, in the namespace that holds the student's code, and return the response.
 
-    namespace: dict of the names that the student's cells have bound. Returns {"value", "arguments",
-    "keywords", "library", "printed"} or {"error", "printed"}; raises nothing but KeyboardInterrupt, the student's own
-    stop button.
+    namespace: dict of the names that the student's cells have bound. Returns {"value", "arguments", "keywords",
+    "library", "borrows", "printed"} or {"error", "printed"}; raises nothing but KeyboardInterrupt, the student's
+    own stop button.
 
     >>> perform({"halve": lambda x: x / 2}, request("halve", [3.0]))["value"]
     1.5
@@ -104,7 +108,8 @@ def receive(response):
     except (WireError, TypeError) as error:
         raise StudentError(f"What came back could not be read: {error}", "What came back could not be read.",
                            printed) from None
-    return Call(value, arguments, printed, keywords, clean(response.get("library", ""), 80))
+    return Call(value, arguments, printed, keywords, clean(response.get("library", ""), 80),
+                _short_names(response.get("borrows")))
 
 
 def _perform(namespace, message):
@@ -121,7 +126,8 @@ def _perform(namespace, message):
     else:
         value = found(*args, **kwargs)
     refs = {key: ref for key, (ref, _) in resolved.items()}
-    response = {"value": encode(value), "arguments": None, "keywords": None, "library": _library(found)}
+    response = {"value": encode(value), "arguments": None, "keywords": None, "library": _library(found),
+                "borrows": list(library_calls(found))[:MAX_BORROWED]}
     with contextlib.suppress(WireError):
         # In one go: together they may not be larger than one value.
         positional, named = encode([list(args), list(kwargs.values())], refs)
@@ -134,6 +140,12 @@ def _library(found):
     home = getattr(found, "__module__", None) or ""
     ours = isinstance(found, FunctionType | type) and isinstance(home, str) and home.startswith("shrinklab.")
     return f"{home}.{found.__name__}" if ours else ""
+
+
+def _short_names(names):
+    """What a response says was borrowed; whatever is no list of names counts as nothing."""
+    names = names if isinstance(names, list) else []
+    return tuple(name for name in names[:MAX_BORROWED] if isinstance(name, str) and name.isidentifier())
 
 
 class _Missing(Exception):

@@ -136,6 +136,8 @@ def _call(name, args, kwargs, namespace):
     call = (session.backend or _Local(namespace)).call(name, args, kwargs)
     if session.open:
         session.open.printed = call.printed
+        if session.open.name == name:
+            session.open.borrowed |= {*call.borrows, call.library.rpartition(".")[2]} & session.open.library
         if session.open.answer and session.open.name == name and _empty(call.value):
             raise NotWritten(f"{name} is not answered yet.")
     return call
@@ -147,18 +149,19 @@ class check:
     points: what the check is worth, above 0; all_or_nothing: no partial credit (a faulty function to be mended
     meets some expectations from the start); graded_on: how many expectations the grader's version has, hidden
     ones included: where the block has fewer, it says so and promises no points; answer: the check of one answer of
-    that name, which is not answered while it is empty. An error of the student's code inside the block ends the
-    block with a readable line, and what was not reached counts as failed: the number of expectations is read from
-    the block's source. After the block `.points` is the score (None where hidden expectations are missing and
+    that name, which is not answered while it is empty; library: names of the library's functions that the exercise
+    asks to write: a function that calls one of them earns nothing. An error of the student's code inside the block
+    ends the block with a readable line, and what was not reached counts as failed: the number of expectations is
+    read from the block's source. After the block `.points` is the score (None where hidden expectations are missing and
     nothing failed: it would look like the grade) and `.result` a CheckResult.
     """
 
-    def __init__(self, name, points, *, all_or_nothing=False, graded_on=0, answer=False):
+    def __init__(self, name, points, *, all_or_nothing=False, graded_on=0, answer=False, library=()):
         number = isinstance(points, int | float) and not isinstance(points, bool)
         need(number and 0 < points < math.inf, f"points is {points!r}", "a check is worth more than 0 points",
              "write for example points=2")
         self.name, self.max_points, self.all_or_nothing, self.graded_on = name, points, all_or_nothing, graded_on
-        self.answer = answer
+        self.answer, self.library, self.borrowed = answer, set(library), set()
         self.points, self.result, self.found, self.printed, self.session = 0.0, None, [], "", _current()
 
     def __enter__(self):
@@ -187,9 +190,11 @@ class check:
             self.found.append(Expectation(reached.id or f"{self.name}-{len(self.found) + 1}", False, reached.hint))
             message += f"\n    {self.found[-1].id}: {reached.hint}"
         total = max(len(self.written), len(self.found) + (error is not None and not reached))
+        if self.borrowed:
+            self._refuse_borrowed()
         right = sum(one.passed for one in self.found)
         share = right / total if total and not isinstance(error, NotWritten) else 0.0
-        if self.all_or_nothing and share < 1:
+        if self.borrowed or (self.all_or_nothing and share < 1):
             share = 0.0
         self.points = round(share * self.max_points, 2)
         self.result = CheckResult(self.name, self.points, self.max_points, tuple(self.found), message)
@@ -198,8 +203,15 @@ class check:
         if message:
             print(message)
         print(f"{self.name}: {self._score(right, total)}")
-        if right == total < self.graded_on:
+        if right == total < self.graded_on and not self.borrowed:
             self.points = None  # the cell ends with this value: a full score here would pass for the grade
+
+    def _refuse_borrowed(self):
+        """The first thing to mend: the answer is the library's."""
+        hint = (f"{self.name} calls the library's own {' and '.join(sorted(self.borrowed))}. Here you are asked to "
+                "write it yourself; the library's may be used after the check.")
+        self.found.insert(0, Expectation("library", False, hint))
+        print(f"✗ library: {hint}")
 
     def _stopped_at(self, error, line):
         """The expectation whose value the student's code failed to give: its hint may tell what it did not expect."""
@@ -214,7 +226,7 @@ class check:
             worth = f"{self.max_points:g} point{'s' if self.max_points != 1 else ''}"
             return f"{start}up to {worth}; what is right is told when it is graded"
         score = f"{right} of {total} right, {self.points:g} of {self.max_points:g} points"
-        if self.graded_on > total:
+        if self.graded_on > total and not self.borrowed:
             hidden = self.graded_on - total
             score = f"{right} of {total} right here; {hidden} hidden one{'s' * (hidden != 1)} when it is graded"
         return score + (" (all or nothing)" if self.all_or_nothing else "")

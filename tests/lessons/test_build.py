@@ -69,7 +69,7 @@ def test_each_function_of_an_exercise_gets_one_stub(built):
 def test_a_check_is_wrapped_locked_and_loses_its_hidden_tests(built):
     released, solved = (cells(built, top)["check-magnitude_scores"] for top in ("course", "solutions"))
     assert released.source == '''\
-with check("magnitude_scores", points=2, graded_on=3) as earned:
+with check("magnitude_scores", points=2, library=['l1'], graded_on=3) as earned:
     scores = student("magnitude_scores", torch.tensor([-3.0, 1.0]))
     expect(scores, [3.0, 1.0], hint="A weight of -3 matters as much as one of +3: ignore the sign.", id="sign")
 earned.points'''

@@ -271,6 +271,30 @@ def test_a_function_of_the_library_under_the_students_name_is_named(shell):
     assert receive(perform(masks, request("answer"))).library == ""
 
 
+def test_a_function_that_calls_the_librarys_answer_earns_nothing(shell, capsys):
+    for how in ("from shrinklab.criteria import l1\ndef scores(w): return l1(w)",
+                "from shrinklab.criteria import l1 as scores"):
+        run(shell, f"{how}\nNone")
+        earned = run(shell, "import torch\nfrom shrinklab.exercise import check, expect, student\n"
+                            'with check("scores", points=2, library=["l1"], graded_on=3) as earned:\n'
+                            '    expect(student("scores", torch.tensor([-1.0])), [1.0], hint="No sign.", id="sign")\n'
+                            "earned")
+        assert earned.points == 0
+        assert [one.id for one in earned.result.expectations if not one.passed] == ["library"]
+        said = capsys.readouterr().out
+        assert "✗ library: scores calls the library's own l1. Here you are asked to write it yourself" in said
+        assert "0 of 2 points" in said
+
+
+def test_other_functions_of_the_library_may_be_called(shell):
+    run(shell, "from shrinklab.criteria import l1\ndef scores(w): return l1(w)\nNone")
+    earned = run(shell, "import torch\nfrom shrinklab.exercise import check, expect, student\n"
+                        'with check("scores", points=2, library=["l2"]) as earned:\n'
+                        '    expect(student("scores", torch.tensor([-1.0])), [1.0], hint="No sign.", id="sign")\n'
+                        "earned")
+    assert earned.points == 2
+
+
 def test_arguments_that_grew_past_the_limit_do_not_come_back(shell):
     grow = run(shell, "def grow(*lists):\n    for one in lists: one.extend([0] * 90_000)\n    return 1\ngrow")
     assert receive(perform({"grow": grow}, request("grow", [[1], [2]]))).arguments[0][:2] == [1, 0]
