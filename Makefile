@@ -10,7 +10,7 @@ GRADER = $(VENV_PYTHON) -m autograder $(if $(TERM_NAME),--term "$(TERM_NAME)")
 NEED_LESSON = @test -n "$(LESSON)" || { echo "error: LESSON is missing; name one, for example: make $@ LESSON=04" >&2; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help core dev lab check reset submit test lint build screenshots grade grade-demo formgrader feedback baselines bench
+.PHONY: help core dev lab check reset progress submit test lint build screenshots grade grade-demo formgrader feedback baselines bench
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -34,6 +34,9 @@ check: core ## grade your own workbook/ here and now (LESSON=04)
 
 reset: core ## put a lesson or one exercise back as released, keeping a backup (LESSON=04 EXERCISE=magnitude_scores)
 	@$(VENV_PYTHON) tools/reset.py "$(LESSON)" "$(EXERCISE)"
+
+progress: core ## what is done in each lesson of your workbook/
+	@$(VENV_PYTHON) -m shrinklab.progress $(ARGS)
 
 submit: core ## make the file to hand in, and say what is not complete (LESSON=04)
 	$(NEED_LESSON)

@@ -5,6 +5,8 @@ import os
 from datetime import date
 from pathlib import Path
 
+from shrinklab.progress import note
+
 
 def sound_progress(data):
     """Is this what `.practice.json` holds: {"practice": {question id: record}, "placement": ...}?
@@ -67,6 +69,7 @@ class Store:
         try:
             fresh.write_text(json.dumps(data, indent=1, sort_keys=True), encoding="utf-8")
             os.replace(fresh, self.path)
+            note()
         except OSError as error:
             return f"{self.path.name} can't be written ({error.strerror}). Your answers last until this page is closed."
         return ""

@@ -11,6 +11,7 @@ import anywidget
 import traitlets
 
 from shrinklab.errors import need
+from shrinklab.progress import note
 from shrinklab.widgets.assets import joined
 from shrinklab.widgets.plain import sentence
 from shrinklab.widgets.reopened import Reopened
@@ -116,6 +117,7 @@ class Explorer(Reopened, anywidget.AnyWidget):
     def _on_message(self, _, message, buffers):
         """Answer a browser's {"ask": number, "view": id, "values": {...}}, and take over what it says has "moved"."""
         if "ask" in message:
+            note()
             try:
                 answer = self._answer({c.name: c.clean(message["values"][c.name]) for c in self._controls})
             except ValueError as error:

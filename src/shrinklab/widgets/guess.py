@@ -4,6 +4,7 @@ import anywidget
 import traitlets
 
 from shrinklab.errors import need
+from shrinklab.progress import note
 from shrinklab.widgets.assets import joined
 from shrinklab.widgets.plain import plain, sentence
 from shrinklab.widgets.reopened import Reopened
@@ -48,5 +49,6 @@ class Guess(Reopened, anywidget.AnyWidget):
 
     def _on_message(self, _, message, buffers):
         if "ask" in message:
+            note()
             self.send({"answer": self.reveal(), "ask": message["ask"], "view": message["view"]})
             self.set_state(message["moved"])
