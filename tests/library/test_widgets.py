@@ -10,6 +10,7 @@ import torch
 import traitlets
 
 from shrinklab.widgets import Ask, Bars, Confusion, Explorer, Guess, Histogram, Lines, Range, Select, Table, Toggle
+from shrinklab.widgets.static import static_html
 
 
 class Comm:
@@ -209,3 +210,24 @@ def test_a_guess_computes_its_truth_once_and_after_the_guess():
     assert comm.widget.guess == 40
     with pytest.raises(ValueError, match="text of the right choice"):
         Guess("Which?", "c", choices=["a", "b"])
+
+
+# On a page without Python.
+
+def test_a_notebook_stays_small_unless_the_site_asks(monkeypatch):
+    guess = Guess("6 x 7?", 42)
+    assert "text/html" not in guess._repr_mimebundle_()
+    monkeypatch.setenv("SHRINKLAB_STATIC", "1")
+    shown = guess._repr_mimebundle_()
+    assert set(shown) == {"text/html", "text/plain"}
+    assert '"answer": {"truth": 42}' in shown["text/html"]
+
+
+def test_the_page_carries_the_table_of_an_explorer():
+    state = make().static_state()
+    assert [answer["headline"] for answer in state["table"]["answers"]][:2] == ["area 1", "area 4"]
+
+
+def test_only_our_widgets_can_be_static():
+    with pytest.raises(ValueError, match="the widget is a FloatSlider; only widgets of shrinklab carry their state"):
+        static_html(ipywidgets.FloatSlider())

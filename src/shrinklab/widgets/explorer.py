@@ -6,6 +6,7 @@ How the browser asks and which answer it shows stands in session.js; which files
 
 from dataclasses import asdict, dataclass
 from itertools import product
+from math import prod
 
 import anywidget
 import traitlets
@@ -18,6 +19,7 @@ from shrinklab.widgets.reopened import Reopened
 from shrinklab.widgets.view import checked
 
 CACHE_SIZE = 500
+MOST_ANSWERS = 400
 
 
 @dataclass(frozen=True)
@@ -91,15 +93,23 @@ class Explorer(Reopened, anywidget.AnyWidget):
         values = {**self.values, **values}
         return checked(self._settings(**{c.name: c.clean(values[c.name]) for c in self._controls}), self._views)
 
-    def tabulate(self, points=21):
+    def tabulate(self, points=None):
         """All answers on a grid, at most `points` stops a range; as `explorer.table` it replaces the kernel.
 
-        {"axes": [{"name", "points"}, ...], "answers": [...]}, the last control changing fastest.
+        {"axes": [{"name", "points"}, ...], "answers": [...]}, the last control changing fastest. Without points: 21, or
+        as many as keep the grid within 400 answers, at least 3.
         """
+        if points is None:
+            sizes = [prod(len(control.stops(count)) for control in self._controls) for count in range(21, 2, -1)]
+            points = next((21 - i for i, size in enumerate(sizes) if size <= MOST_ANSWERS), 3)
         axes = [{"name": control.name, "points": control.stops(points)} for control in self._controls]
         names = [axis["name"] for axis in axes]
         grid = [dict(zip(names, point, strict=True)) for point in product(*(axis["points"] for axis in axes))]
         return {"axes": axes, "answers": [self._answer(values) for values in grid]}
+
+    def static_state(self):
+        """The state with the table of answers in the place of Python."""
+        return super().static_state() | {"table": self.table or self.tabulate()}
 
     def _answer(self, values):
         """The answer from the cache or the settings function; {"error": sentence} when it fails."""

@@ -47,6 +47,10 @@ class Guess(Reopened, anywidget.AnyWidget):
                 return {"error": sentence(error)}
         return {"truth": plain(self._truth)}
 
+    def static_state(self):
+        """The state with the truth in it: a page without Python has nobody to ask."""
+        return super().static_state() | {"answer": self.reveal()}
+
     def _on_message(self, _, message, buffers):
         if "ask" in message:
             note()

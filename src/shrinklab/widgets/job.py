@@ -108,6 +108,12 @@ class Job(Reopened, anywidget.AnyWidget):
         answer = checked(self._run(lambda done, total, text="": None), self._views)
         self.stored = {"answer": answer, "seconds": time.monotonic() - begun}
 
+    def static_state(self):
+        """The state with an answer made now, which the button shows."""
+        if self.stored is None:
+            self.precompute()
+        return super().static_state()
+
     def _on_message(self, _, message, buffers):
         """What the reader pressed: {"press": "start"} or {"press": "cancel"}."""
         {"start": self.start, "cancel": self.cancel}.get(message.get("press"), lambda: None)()

@@ -53,6 +53,17 @@ class _Kept(Reopened, anywidget.AnyWidget):
 
     message = traitlets.Unicode(help="what the reader must know about the file").tag(sync=True)
 
+    # What the browser keeps where there is no file: the trait's name, and its part of the key.
+    _own = ()
+
+    def static_state(self):
+        """The state of a reader who comes for the first time."""
+        return super().static_state() | {self._own[0]: {}, "message": ""}
+
+    def static_kept(self):
+        trait, name = self._own
+        return {"trait": trait, "key": f"shrinklab/{self._bank.lesson}/{name}"}
+
 
 class Practice(_Kept):
     """All practice questions of a lesson, with hints, solutions in steps and a verdict per section.
@@ -64,6 +75,7 @@ class Practice(_Kept):
     _esm = joined("dom.js", "text.js", "session.js", "saving.js", "judge.js", "answers.js", "practice.js",
                   "verdict.js", "frame.js", "placement.js", "quiz.js")
     _mode = "practice"
+    _own = "progress", "practice"
 
     mode = traitlets.Unicode().tag(sync=True)
     bank = traitlets.Dict().tag(sync=True)
@@ -103,6 +115,7 @@ class Placement(Practice):
     """
 
     _mode = "placement"
+    _own = "progress", "placement"
 
     def __init__(self, bank, *, count=10, seed=0):
         self._draw = {"count": count, "seed": seed}
@@ -122,13 +135,14 @@ class RecallCards(_Kept):
     """
 
     _esm = joined("dom.js", "text.js", "session.js", "saving.js", "cards.js")
+    _own = "schedule", "cards"
 
     deck = traitlets.Dict().tag(sync=True)
     schedule = traitlets.Dict().tag(sync=True)
     today = traitlets.Unicode(help="YYYY-MM-DD; empty: the day on the reader's clock").tag(sync=True)
 
     def __init__(self, bank, *, today=""):
-        loaded = Bank.load(bank, run=False)
+        self._bank = loaded = Bank.load(bank, run=False)
         self._store = Store(Path(bank).with_name(".recall.json"), sound_schedule)
         schedule, message = self._store.read()
         deck = {"cards": list(loaded.cards), "intervals": list(INTERVALS),

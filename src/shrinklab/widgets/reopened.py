@@ -3,11 +3,13 @@
 from IPython import get_ipython
 from IPython.display import HTML, display
 
+from shrinklab.widgets.static import Static, wanted
+
 # While the widget lives, its style sheet hides this line (explorer.css, .sl-reopened).
 LINE = HTML('<p class="sl-reopened">Nothing to move below? Run this cell (Shift+Enter): the widget needs Python.</p>')
 
 
-class Reopened:
+class Reopened(Static):
     """Mixin for widgets: shown in a notebook, they leave a readable line above them.
 
     JupyterLab keeps outputs but not the Python behind them, and says of a widget from an earlier session no more
@@ -16,6 +18,6 @@ class Reopened:
 
     def _repr_mimebundle_(self, **options):
         shell = get_ipython()
-        if shell is not None and getattr(shell, "kernel", None) is not None:
+        if not wanted() and shell is not None and getattr(shell, "kernel", None) is not None:
             display(LINE)
         return super()._repr_mimebundle_(**options)
