@@ -92,8 +92,8 @@ def test_tables_are_found_and_an_unknown_one_is_refused():
     chosen = importlib.util.spec_from_file_location("run", BENCHMARKS / "__main__.py")
     runner = importlib.util.module_from_spec(chosen)
     chosen.loader.exec_module(runner)
-    assert {"masks", "channels", "slider_step"} <= set(runner.tables())
-    assert not {"report", "channel_settings", "baselines", "slider", "__main__"} & set(runner.tables())
+    assert {"masks", "channels", "slider", "slider_step"} <= set(runner.tables())
+    assert not {"report", "channel_settings", "baselines", "__main__"} & set(runner.tables())
     with pytest.raises(SystemExit, match=r"the table is tables; known are .*channels.*; use some of them"):
         runner.main(["tables"])
 
@@ -146,3 +146,14 @@ def test_slider_step(bench, tmp_path):
     rows = small_run(bench, "slider_step", ["lenet"], 200, tmp_path)
     assert len(rows) == 2
     assert rows["lenet, float32: largest difference in accuracy"].met
+
+
+def test_slider_rows(bench):
+    module = bench("slider")
+    found = {"explorer": [50.0] * 29 + [90.0], "known": [8.0] * 30, "interact": [210.0] * 30, "computation": 30.0,
+             "burst": 120.0, "in order": True}
+    assert [row.met for row in module.rows("lenet", found)] == [True, True, True]
+    assert [row.met for row in module.rows("resnet8", found)] == [True, True, False]
+    assert [row.met for row in module.rows("lenet", found | {"in order": False, "interact": [190.0]})] == [
+        False, True, False]
+    assert module.p95(list(range(100))) == 94
