@@ -15,15 +15,10 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 from report import Row, arguments, publish
 
+from shrinklab.widgets import Explorer, Histogram, Range
+from shrinklab.widgets.static import static_html
+
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "browser")]
-
-from conftest import BROWSERS, Lab  # noqa: E402  (the tests' JupyterLab)
-from notebook_page import NotebookPage  # noqa: E402
-
-from shrinklab.widgets import Explorer, Histogram, Range  # noqa: E402
-from shrinklab.widgets.static import static_html  # noqa: E402
-
 WARM_UPS, MOVES = 5, 30
 
 IMAGES = {"lenet": 500, "resnet8": 250}
@@ -141,6 +136,8 @@ def p95(times):
 
 def live(page, started, name, threads):
     """Milliseconds of each way for one network: {way: times}."""
+    from notebook_page import NotebookPage
+
     setup = SETUP.format(threads=threads, name=name, images=IMAGES[name], layer=LAYER[name])
     started.write(f"{name}.ipynb", setup, OURS, THEIRS, COMPUTATION)
     notebook = NotebookPage(page, started).open(f"{name}.ipynb")
@@ -202,6 +199,9 @@ def rows(name, found):
 
 
 def main(given):
+    sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "browser")]
+    from conftest import BROWSERS, Lab  # the tests' JupyterLab
+
     chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
     if chromium is None:
         sys.exit(f"error: none of {', '.join(BROWSERS)} is on PATH; install Chromium")
