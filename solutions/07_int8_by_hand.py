@@ -79,9 +79,8 @@ print(f"accuracy on {len(images):,} validation images: {accuracy(model, images):
 # %% [markdown] key="aim"
 # **Quantization** stores numbers with fewer bits. Each number moves to the nearest of a few values.
 #
-# With 8 bits there are 256 values, from −1.0 to 1.0 perhaps, at equal distances. What is stored is which of
-# them: an integer of one byte, hence the name **int8**. A file of such bytes takes a quarter of the room, and many
-# processors multiply bytes faster than floats.
+# With 8 bits there are 256 values, at equal distances. What is stored is which of them: an integer of one byte, an
+# **int8**. A file of such bytes takes a quarter of the room, and many processors multiply bytes faster than floats.
 #
 # Nothing is removed, as in pruning. Everything gets a little wrong instead. The cell below does that to all weights
 # of a network. You will write its parts yourself in this lesson.
@@ -98,8 +97,8 @@ def rounded(network, bits, *, symmetric=True, per_channel=False):
 # Commit to two guesses before you go on. A wrong guess is worth more here than none: you will remember the answer.
 
 # %% play=true key="predict-eight" tags=["hide-input"]
-Guess("Each weight of LeNet moves to one of 255 values. How many per cent of the 1,000 images does it still read "
-      "right?", lambda: 100 * accuracy(rounded(model, 8), images), unit="%",
+Guess("Each weight of LeNet moves to one of 255 values; the 256th is left out here. How many per cent of the 1,000 "
+      "images does it still read right?", lambda: 100 * accuracy(rounded(model, 8), images), unit="%",
       explain="With so many values each weight moves very little.")
 
 # %% play=true key="predict-few" tags=["hide-input"]
@@ -169,7 +168,7 @@ print("stored as integers:", stored.tolist())
 # %% key="tiny-back"
 back = (stored - zero) * step
 print("back:  ", [round(value, 2) for value in back.tolist()])
-print("errors:", [round(value, 2) for value in (back - x).tolist()])
+print("errors:", [round(value, 2) for value in (back - x).abs().tolist()])
 
 # %% [markdown] key="tiny-clip-text"
 # Only 0.4 has moved, by a third of a step. The other three lay on the grid, up to float rounding.
@@ -218,8 +217,9 @@ expect(student("choose_scale_zero_point", 0.0, 7.0, 3), [1.0, 0], id="levels",
             "(scale, zero point), the scale first.")
 expect(student("choose_scale_zero_point", 0.0, 30.0, 4), [2.0, 0], id="bits", needs="levels",
        hint="With 4 bits there are 16 integers and 15 steps: the number of steps follows from bits.")
-expect(student("choose_scale_zero_point", -3.0, 4.0, 3), [1.0, 3], id="zero-point", needs="levels",
-       hint="0 lies three steps above -3, so its integer is 3. The zero point counts steps from low up to 0.")
+expect(student("choose_scale_zero_point", -6.0, 8.0, 3), [2.0, 3], id="zero-point", needs="levels",
+       hint="A step is 2 long, and 0 lies three steps above -6: its integer is 3. The zero point counts steps from low "
+            "up to 0.")
 expect(student("choose_scale_zero_point", -1.0, 3.0, 8), [4 / 255, 64], id="whole", needs="levels",
        hint="0 lies 63.75 steps above -1. The zero point is a whole number, the nearest one: 64.")
 expect(student("choose_scale_zero_point", 2.0, 7.0, 3), [1.0, 0], id="above", needs="levels",
@@ -294,11 +294,11 @@ expect(student("quantize_affine", torch.tensor([0.0, 150.0]), 0.5, 10, 8), [10, 
        needs="zero-point", hint="150 lies above the grid: it gets the last integer, 255. A byte would wrap round.")
 expect(student("quantize_affine", torch.tensor([-3.0, 0.0, 9.0]), 1.0, 2, 3), [0, 2, 7], id="bits", needs="clip-high",
        hint="With 3 bits the integers end at 7, although a byte could hold more.")
-block = torch.tensor([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]])
-whole_block = student_call("quantize_affine", block, 1.0, 0, 8)
-expect(whole_block.value, [[0, 1, 2], [3, 4, 5]], id="shape", needs="steps",
+block = torch.tensor([[0.0, 1.0, 200.0], [3.0, 4.0, 5.0]])
+whole_block = student_call("quantize_affine", block, 0.5, 2, 8)
+expect(whole_block.value, [[2, 4, 255], [8, 10, 12]], id="shape", needs="clip-high",
        hint="The integers have the shape of x.")
-expect(whole_block.value, [[0, 1, 2], [3, 4, 5]], dtype="uint8", id="dtype", needs="shape",
+expect(whole_block.value, [[2, 4, 255], [8, 10, 12]], dtype="uint8", id="dtype", needs="shape",
        hint="The numbers are right, the type is not. Return torch.uint8: one byte each.")
 expect(whole_block.arguments[0], block, id="unchanged", needs="shape",
        hint="Your function changed the numbers that it was given: this would damage the network. Methods that end in _ "
@@ -480,13 +480,15 @@ ax.set(title="LeNet's weights: one symmetric grid for each layer", xlabel="bits 
 plt.show()
 
 # %% play=true key="sqnr-reading"
-gain = noise.pivot(index="bits", columns="layer", values="SQNR").diff().mean(axis=1)
+gain = noise.pivot(index="bits", columns="layer", values="SQNR").diff()
 for bits in range(3, 9):
-    print(f"from {bits - 1} to {bits} bits: {gain[bits]:.1f} dB more, mean of the layers")
+    print(f"from {bits - 1} to {bits} bits: {gain.loc[bits].min():.1f} to {gain.loc[bits].max():.1f} dB more, "
+          f"{gain.loc[bits].mean():.1f} on average")
 
 # %% [markdown] key="error-after"
-# From 4 bits on each bit brings about 6 dB. Below that the rule fails: a grid of three or seven values is too coarse
-# for it. At 2 bits the SQNR is near 0 dB. There the error is about as large as the weights.
+# With many bits each one brings close to 6 dB, in every layer. With few bits the gains spread: a grid of three or seven
+# values is too coarse for the rule. At 2 bits the SQNR is near 0 dB. There the error is about as large as the
+# weights.
 #
 # The rule has a use. It tells how good any trick is in bits: what brings 6 dB is worth one bit for each weight.
 
@@ -511,7 +513,8 @@ for symmetric in (False, True):
 
 # %% play=true key="predict-unused" tags=["hide-input"]
 Guess("The values after LeNet's first ReLU go on a symmetric grid with 8 bits, integers from -127 to 127. How many "
-      "of these 255 integers can never be used?", lambda: len(range(-127, 0)), unit="integers",
+      "of these 255 integers can never be used?", lambda: -choose_qparams(0.0, 1.0, symmetric=True).low,
+      unit="integers",
       explain="No value is negative, so the integers from -127 to -1 wait for nothing: half of the grid, or one bit.")
 
 # %% play=true key="kind-activations"
@@ -640,7 +643,8 @@ expect(student("integer_matmul", many_x, 131, many_w), exact, id="random", needs
 # %% [markdown] key="product-use-text"
 # ### LeNet's linear layers in integers
 #
-# Now your product does the work of LeNet's three linear layers. Weights and inputs are integers, the sums too.
+# Now your product does the work of LeNet's three linear layers. Weights and inputs are integers, the sums too. The
+# grid of each input covers what these images bring; lesson 08 is about choosing it ahead.
 # The scales turn a sum back into a real number. The bias is added as a float here; integer kernels keep it as an int32,
 # in steps of `scale_x * scale_w`.
 
@@ -941,21 +945,21 @@ def too_few_bits(bits, trust_the_flat_part):
 explore(too_few_bits, bits=ipywidgets.IntSlider(value=5, min=2, max=8, description="bits"), trust_the_flat_part=False)
 
 # %% play=true key="few-picture"
-curves = pd.concat([each.reset_index()[["bits"]].assign(what=what, share=each[column].values)
+curves = pd.concat([each.reset_index()[["bits"]].assign(what=what, share=100 * each[column].values)
                     for what, column in (("accuracy", "accuracy"), ("predictions changed", "changed"))])
 figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 plot.lines(ax, curves, "bits", "share", by="what")
-ends = [each.accuracy[8] + (each.accuracy[5] - each.accuracy[8]) * steps for steps in (0, 2)]
+ends = [100 * (each.accuracy[8] + (each.accuracy[5] - each.accuracy[8]) * steps) for steps in (0, 2)]
 ax.plot([8, 2], ends, "--", color="black", label="the flat part, drawn on")
 ax.set(title="ResNet8, one symmetric grid for each channel (validation)", xlabel="bits of each weight",
-       ylabel="share of the photos")
+       ylabel="share of the photos (%)")
 ax.legend(fontsize="small")
 plt.show()
 
 # %% [markdown] key="few-after"
 # The expected figure hardly moves; the measured one collapses.
 #
-# **The flip rate warns first.** Between 8 and 5 bits accuracy stays within a few photos, and still more predictions
+# **The flip rate warns first.** From 8 to 5 bits accuracy stays within a few photos. Meanwhile many more predictions
 # change: some from right to wrong, some from wrong to right. The network becomes unstable before it gets worse.
 # `verdict` counts more than 10 % of changed predictions as bad, whatever the accuracy says.
 #
@@ -1014,8 +1018,8 @@ print(f"the simulation takes {slower:.1f} times as long")
 # %% [markdown] key="measure"
 # ## Measure, then judge
 #
-# First choose, on **validation** images: all 4,000 of MNIST. Activations keep 8 bits. Take the fewest bits for the
-# weights that cost less than 1 point.
+# First choose, on **validation** images: all 4,000 of MNIST. Activations keep 8 bits, and each channel has a grid for
+# its weights. Take the fewest bits for the weights that cost less than 1 point.
 
 # %% play=true key="choose"
 before_choice = accuracy(model, data.validation)
@@ -1113,8 +1117,8 @@ def answer_1(draw):
     number = round((place + draw.pick([-0.4, -0.3, 0.3, 0.4])) * step, 4)
     return draw.number(
         f"An affine grid has the scale {step:g}, the zero point {middle} and {bits} bits. Which integer is stored for "
-        f"the real number {number:g}? Write a number.", min(top, max(0, place + middle)), within=(0, 255), tolerance=0,
-        hint="Divide by the scale, round, add the zero point. Then ask which integers the grid has.")
+        f"the real number {number:g}? Write a number.", min(top, max(0, place + middle)), within=(0, 10**6),
+        tolerance=0, hint="Divide by the scale, round, add the zero point. Then ask which integers the grid has.")
 
 # %% graded="answer_2" points=1
 def answer_2(draw):
@@ -1184,8 +1188,8 @@ def answer_4(draw):
 #    Half a point without a number.
 # 2. **A simulation saves nothing, and times nothing.** The answer says that rounded weights kept as floats give a file
 #    as large as before, and that the simulation's latency says nothing about the chip, with one measured number or
-#    ratio (file bytes; int8 file 3.8 times smaller; the simulation about twice as slow or more). Half a point for only one
-#    of size and speed.
+#    ratio (file bytes; int8 file 3.8 times smaller; the simulation about twice as slow or more). Half a point for only
+#    one of size and speed.
 # 3. **A sound alternative.** For example: 8 bits for weights and activations, a grid for each channel, batch norm
 #    folded, about 84 kB, which fits into 128 kB; a file that stores integers; accuracy and flip rate on validation
 #    photos of these boxes; time measured with an integer kernel on the chip itself; if 8 bits were too large, 4 bits
