@@ -16,8 +16,8 @@ from shrinklab.widgets.explorer import Explorer
 from shrinklab.widgets.views import Histogram, Lines, NumberLine
 
 BITS = 2, 8
-KINDS = [("symmetric: around zero", "symmetric"), ("affine: from lowest to highest", "affine")]
-SCOPES = [("each layer (per tensor)", "layer"), ("each output channel (per channel)", "channel")]
+KINDS = ["symmetric", "affine"]
+SCOPES = [("each layer", "layer"), ("each output channel", "channel")]
 SHOWN = 15  # weights on the number line
 
 
@@ -76,7 +76,7 @@ def bits_explorer(model=None, split=None, *, layer=None):
         Select("layer", list(weights), value=layer or max(weights, key=lambda name: weights[name].numel()),
                label="Layer shown"),
     ], views=[
-        NumberLine("line", "Some weights of the layer's quietest channel, and where they land", x="weight"),
+        NumberLine("line", "Weights of the quietest channel, and where they land", x="weight"),
         Histogram("integers", "How many weights of the layer are stored as each integer", x="stored integer",
                   y="number of weights"),
         Lines("noise", "Signal to rounding noise of the layer", x="bits of each weight", y="SQNR (dB)"),
