@@ -82,8 +82,8 @@ print(f"accuracy on {len(images):,} validation images: {accuracy(model, images):
 # With 8 bits there are 256 values, at equal distances. What is stored is which of them: an integer of one byte, an
 # **int8**. A file of such bytes takes a quarter of the room, and many processors multiply bytes faster than floats.
 #
-# Nothing is removed, as in pruning. Everything gets a little wrong instead. The cell below does that to all weights
-# of a network. You will write its parts yourself in this lesson.
+# Pruning removes weights. Quantization removes none, and makes each of them a little wrong. The cell below does that to
+# all weights of a network. You will write its parts yourself in this lesson.
 
 # %% key="rounded"
 def rounded(network, bits, *, symmetric=True, per_channel=False):
@@ -114,6 +114,9 @@ Guess("And with fewer bits? What is the smallest number of bits, from 2 to 8, wi
 #    places included, in the picture of stored integers.
 # 3. Go back to symmetric, and give each output channel a grid of its own. Watch the number line.
 #
+# A symmetric grid has as many values below 0 as above. An affine one goes from the lowest weight to the highest. An
+# output channel is one filter of a convolution, or one row of a linear layer's weights.
+#
 # The number line shows some weights of one channel, the one with the smallest weights, and where each of them lands.
 # **SQNR** is the size of the weights compared with the size of the error. A section below explains it.
 
@@ -122,7 +125,7 @@ bits_explorer()
 
 # %% [markdown] key="play-after"
 # What to look for: from 8 down to 4 bits almost nothing happens, then a cliff.
-# Each bit less doubles the step on the number line, and costs about 6 on the scale of SQNR.
+# Each bit less about doubles the step on the number line, and costs about 6 dB of SQNR.
 # At 3 bits the symmetric grid has 7 values, the affine one 8. That one more value helps a lot.
 # A grid for each channel helps too: the smallest channel gets small steps of its own.
 
@@ -243,7 +246,7 @@ expect(student("choose_scale_zero_point", -0.5, 2.5, 2), [1.0, 0], id="half", ne
 
 # %% [markdown] key="ties-text"
 # One detail before you round. Where does 0.5 go, to 0 or to 1? Rounding every half up makes sums drift upwards.
-# So the standard of floating-point numbers, and PyTorch, take the **even** neighbour.
+# So floating-point numbers are rounded to the **even** neighbour by default, in PyTorch too.
 
 # %% key="ties"
 halves = torch.tensor([-1.5, -0.5, 0.5, 1.5, 2.5])
@@ -366,33 +369,24 @@ expect(student("to_real", every, grid.scale.item(), grid.zero_point.item()), deq
 #
 # The three functions together round a weight. Until one of them passes its check, the library's stands in.
 
-# %% play=true key="library-ways"
-def library_numbers(low, high, bits):
-    grid = choose_qparams(low, high, bits=bits)
-    return grid.scale.item(), grid.zero_point.item()
-
-def library_grid(scale, zero_point, bits=8):
-    return QParams(torch.as_tensor(scale), torch.as_tensor(zero_point), 0, 2**bits - 1)
-
-def library_integers(x, scale, zero_point, bits):
-    return quantize(x, library_grid(scale, zero_point, bits))
-
-def library_real(q, scale, zero_point):
-    return dequantize(q, library_grid(scale, zero_point))
+# %% play=true key="own-functions"
+choose = use("choose_scale_zero_point", otherwise=choose_qparams)
+store = use("quantize_affine", otherwise=quantize)
+real = use("to_real", otherwise=dequantize)
 
 # %% play=true key="own-round-trip"
-numbers = use("choose_scale_zero_point", otherwise=library_numbers)
-integers = use("quantize_affine", otherwise=library_integers)
-real = use("to_real", otherwise=library_real)
-
 def round_trip(weight, bits, share=1.0):
-    low, high = share * weight.min().item(), share * weight.max().item()
-    scale, zero_point = numbers(low, high, bits)
-    return real(integers(weight, scale, zero_point, bits), scale, zero_point)
+    grid = choose(share * weight.min().item(), share * weight.max().item(), bits=bits)
+    # The library keeps scale and zero point together, in a QParams.
+    scale, zero_point = (grid.scale, grid.zero_point) if choose is choose_qparams else grid
+    together = QParams(torch.as_tensor(scale), torch.as_tensor(zero_point), 0, 2**bits - 1)
+    q = quantize(weight, together) if store is quantize else store(weight, scale, zero_point, bits)
+    return dequantize(q, together) if real is dequantize else real(q, scale, zero_point)
 
 # %% [markdown] key="own-slider-text"
 # Now they round all of LeNet, under a slider that you could have written yourself. This is plain ipywidgets: a slider,
-# a label, and a function that runs when the slider moves. Look for the cliff: it comes at 2 bits.
+# a label, and a function that runs when the slider moves. Your grid is affine, one for each layer. Look for the cliff:
+# it comes at 2 bits.
 
 # %% play=true key="own-slider"
 slider = ipywidgets.IntSlider(value=8, min=2, max=8, description="bits")
@@ -804,8 +798,8 @@ def fold_with(fold, network):
     return folded
 
 # %% play=true key="fold-use"
-own_fold = use("fold_into_conv", otherwise=None)
-folded = fold_with(own_fold, resnet) if own_fold else fold_batch_norm(resnet)
+fold = use("fold_into_conv", otherwise=fold_batch_norm)
+folded = fold_batch_norm(resnet) if fold is fold_batch_norm else fold_with(fold, resnet)
 gap = (predict(resnet, photos.images) - predict(folded, photos.images)).abs().max()
 times = [latency(lambda one=one: one(photos.images[:1]), repeats=100).p50_ms for one in (resnet, folded)]
 print(f"largest difference of the logits: {gap:.6f}")

@@ -18,7 +18,7 @@ NUMBER = "07"
 
 @pytest.fixture(scope="module")
 def lesson():
-    return run_cells(NUMBER, "load", "rounded", "library-ways", "own-round-trip", "clip", "half-step", "sqnr-run",
+    return run_cells(NUMBER, "load", "rounded", "own-functions", "own-round-trip", "clip", "half-step", "sqnr-run",
                      "sqnr-reading", "integer-layer", "product-use", "load-resnet", "fold-network", "fold-use", "ways",
                      "flat", "pitfall-bits")
 
