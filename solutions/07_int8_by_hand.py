@@ -1134,11 +1134,11 @@ def answer_2(draw):
 def answer_3(draw):
     thousands, bits = draw.integer(40, 900, 10), draw.pick([2, 4])
     way = draw.pick(["floats", "bytes", "packed"])
-    told = {"floats": "rounds them, dequantizes them to float32 tensors, and saves these",
+    told = {"floats": "turns the integers back into float32 tensors and saves these",
             "bytes": "saves the integers as torch.int8 tensors",
             "packed": f"packs {8 // bits} integers into each byte and saves the bytes"}[way]
     return draw.choice(
-        f"A colleague quantizes the {thousands},000 weights of a network to {bits} bits, {told}. "
+        f"A colleague quantizes the {thousands},000 weights of a network to {bits} bits and {told}. "
         "Scales and biases take little room. How large is the file, beside the one with float32 weights?",
         {"About as large: each weight still takes four bytes.": way == "floats",
          "About 4 times smaller: each weight takes one byte.": way == "bytes",
@@ -1225,9 +1225,8 @@ print("You beat it." if better and quantized_bytes(mine) <= quantized_bytes(bar)
 points_lost = 100 * (before.accuracy - after[chosen].accuracy)
 display(Markdown(
     f"**LeNet needs {chosen} of the 32 bits of a weight: its file gets "
-    f"{before.file_bytes / after[chosen].file_bytes:.1f} times smaller for {points_lost:.1f} points of test accuracy. "
-    f"The simulation itself saves nothing: kept as floats the file stays as it was, and one image takes {slower:.1f} "
-    "times as long.**"))
+    f"{before.file_bytes / after[chosen].file_bytes:.1f} times smaller for {points_lost:.1f} points of test accuracy; "
+    f"but only a file of integers is smaller, and the simulation takes {slower:.1f} times as long for an image.**"))
 
 # %% [markdown] key="sources"
 # Sources: B. Jacob and others, *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
