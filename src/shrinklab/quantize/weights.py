@@ -48,6 +48,9 @@ def round_weights(model, rounder):
     parameters = dict(rounded.named_parameters())
     for name in names:
         weight = parameters[name].data
+        broken = int((~weight.isfinite()).sum())
+        need(broken == 0, f"{name} holds {broken} weights that are NaN or inf", "only numbers can be rounded to a grid",
+             "load the model again, or train with a lower learning rate")
         values = rounder(weight.clone())
         right = isinstance(values, torch.Tensor) and values.shape == weight.shape and values.is_floating_point()
         need(right, f"the rounded {name} is {_kind(values)}", f"it is a float tensor of shape {tuple(weight.shape)}",
