@@ -532,7 +532,8 @@ for what, values in (("activations after the ReLU", after_relu), ("weights of co
 # ## Multiply in integers
 #
 # A layer multiplies inputs by weights and adds up the products. On grids each input is
-# `scale_x * (qx - zero_x)` and each weight `scale_w * qw`. The scales come before the sum:
+# `scale_x * (qx - zero_x)` and each weight `scale_w * qw`. The scales are the same in every product, so
+# they can be taken out of the sum:
 #
 # `y = scale_x * scale_w * sum((qx - zero_x) * qw)`
 #

@@ -145,6 +145,10 @@ def test_the_sentences_about_resnet8_hold(lesson):
     assert each.accuracy[8] - each.accuracy[5] < 0.02
     assert each.changed[5] > each.changed[8] + 0.03
     assert each.changed[4] > 0.1  # what verdict counts as unstable
+    answers = predict(lesson["rounded"](lesson["folded"], 5, per_channel=True), lesson["photos"].images).argmax(1)
+    right_before, right_after = (one == lesson["photos"].labels for one in (lesson["base"], answers))
+    assert (right_before & ~right_after).any()
+    assert (right_after & ~right_before).any()
     assert each.accuracy[2] < 0.2
 
 
