@@ -187,6 +187,7 @@ CASES = {
                                              "progress": False},
     "quantize.training.qat": lambda w: {"quantized": w.quantized, "model": w.model, **training(w)},
     "quantize.training.trainable": lambda w: {"quantized": w.quantized, "model": w.model},
+    "quantize.weights.round_weights": of_model(rounder=torch.round),
     "rare.class_scores": of_model("images", positive=1),
     "reconstruct.reconstruct": of_model("images", "keep"),
     "schedules.prune_gradually": lambda w: {"model": w.model, "amounts": [0.3, 0.5], **training(w)},

@@ -8,7 +8,8 @@ from shrinklab.quantize.mixed import bit_sensitivity, mixed_precision
 from shrinklab.quantize.model import QuantizedModel, Scheme, quantize_model
 from shrinklab.quantize.rounding import adaround
 from shrinklab.quantize.training import frozen, qat, trainable
+from shrinklab.quantize.weights import round_weights, weight_qparams
 
 __all__ = ["QuantizedModel", "Scheme", "adaround", "bit_sensitivity", "calibrate", "correct_bias", "equalize",
            "fold_batch_norm", "frozen", "load_quantized", "mixed_precision", "qat", "quantize_model", "quantized_bytes",
-           "save_quantized", "trainable"]
+           "round_weights", "save_quantized", "trainable", "weight_qparams"]

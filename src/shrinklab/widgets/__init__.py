@@ -15,6 +15,7 @@ _HOME = {
     "Job": "job", "Cancelled": "job",
     "Practice": "quiz", "Placement": "quiz", "RecallCards": "quiz",
     "magnitude_explorer": "magnitude", "threshold_explorer": "threshold",
+    "bits_explorer": "bits",
 }
 __all__ = list(_HOME)
 
