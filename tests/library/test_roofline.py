@@ -13,7 +13,8 @@ from shrinklab.roofline import Machine, arithmetic_intensity, conv_cost, measure
 
 MACHINE = Machine(macs_per_second=4e9, bytes_per_second=1e9, cache_bytes_per_second=2e9)
 LAYERS = [(nn.Conv2d(3, 16, 3, padding=1, bias=False), (2, 3, 32, 32)),
-          (nn.Conv2d(8, 8, 3, stride=2, groups=8), (1, 8, 9, 7)), (nn.Conv2d(4, 6, (1, 5)), (3, 4, 6, 8)), (nn.Linear(20, 7), (5, 20)), (nn.Linear(20, 7, bias=False), (1, 20)),
+          (nn.Conv2d(8, 8, 3, stride=2, groups=8), (1, 8, 9, 7)), (nn.Conv2d(4, 6, (1, 5)), (3, 4, 6, 8)),
+          (nn.Linear(20, 7), (5, 20)), (nn.Linear(20, 7, bias=False), (1, 20)),
           (nn.Conv1d(4, 6, 3, dilation=2), (1, 4, 30))]
 
 

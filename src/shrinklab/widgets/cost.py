@@ -99,7 +99,7 @@ def _time(network, images, timer):
 
 
 def _roofs(machine):
-    """The best rate at each arithmetic intensity, in billion MACs a second: data from main memory, and from the cache."""
+    """The best rate at each arithmetic intensity, in billion MACs a second, for data from memory and from the cache."""
     sources = {"roof, data from memory": machine.bytes_per_second,
                "roof, data from cache": machine.cache_bytes_per_second}
     return [{"name": name, "x": INTENSITIES.tolist(),
