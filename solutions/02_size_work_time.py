@@ -465,12 +465,12 @@ expect(student("model_times", long, 10), 1000 * (long[10:, 2] - long[10:, 1]), i
 ### END HIDDEN TESTS
 
 # %% [markdown] key="debug-use-text"
-# Here are such logs, of ResNet8 and of the narrow one. A camera gives a compressed picture of 640 x 480. Preparing
+# Here are such logs, of ResNet8 and of the narrow one. A camera gives a compressed picture of 320 x 240. Preparing
 # means: unpack it, shrink it to 32 x 32, normalise its colours.
 
 # %% key="camera"
 camera = io.BytesIO()
-Image.fromarray(data.to_pixels(photo)[0]).resize((640, 480)).save(camera, "JPEG")
+Image.fromarray(data.to_pixels(photo)[0]).resize((320, 240)).save(camera, "JPEG")
 
 def record(network, calls=40):
     rows = []
@@ -769,7 +769,7 @@ kinds.sort_values("ms", ascending=False).style.format(
 # Why may the desktop's speed-up not appear on the phone?
 #
 # - Another processor has another ridge. Williams and others (2009) saw it move from 1.0 to 4.4 FLOPs a byte between two
-#   generations of one maker's chips: what was compute bound on the old one may be memory bound on the new.
+#   generations of one maker's chips. A layer that was compute bound on the old one may be memory bound on the new.
 # - Another runtime has other kernels, and fuses other layers. What it has no good kernel for is slow.
 # - A phone takes one image at a time; on the desktop somebody measured a batch of 64.
 # - A phone has small caches, slow cores beside fast ones, and slows down when it gets warm.
