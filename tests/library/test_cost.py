@@ -45,7 +45,7 @@ def narrow(model, width):
     return recalibrate_batch_norm(shrink_channels(model, 1 - width, example=IMAGES.images[:1]), CALIBRATION)
 
 
-@pytest.mark.parametrize("width", [1.0, 0.5, 0.25])
+@pytest.mark.parametrize("width", [1.0, 0.5, 0.3])
 @pytest.mark.parametrize("batch", [1, 8])
 def test_every_number_is_the_librarys(explorer, resnet, width, batch):
     answer, network, images = explorer.compute(width=width, batch=batch), narrow(resnet, width), IMAGES.images[:batch]
@@ -100,7 +100,7 @@ def test_other_weights_in_the_same_network_change_accuracy_and_time(explorer):
 
 def test_a_move_leaves_the_network_as_it_was(explorer, resnet):
     before = {name: tensor.clone() for name, tensor in resnet.state_dict().items()}
-    explorer.compute(width=0.25, batch=16)
+    explorer.compute(width=0.3, batch=16)
     assert all(torch.equal(tensor, before[name]) for name, tensor in resnet.state_dict().items())
 
 
@@ -108,10 +108,6 @@ def test_it_opens_with_the_whole_network_and_one_image(explorer):
     assert (explorer.width, explorer.batch) == (1.0, 1)
     assert explorer.first["answer"]["headline"].startswith("100 % of the channels, batch 1: ")
     assert explorer.title == "A narrower ResNet8, tested on 40 validation images"
-
-
-def test_a_half_per_cent_of_the_width_is_told(explorer):
-    assert explorer.compute(width=0.875)["headline"].startswith("87.5 % of the channels")
 
 
 def test_bad_input_is_refused(explorer, resnet):

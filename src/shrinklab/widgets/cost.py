@@ -45,7 +45,7 @@ def cost_explorer(model=None, split=None, machine=None, *, calibration=None, tim
     need(len(split) > 0, f"{split.name} holds 0 images", "accuracy needs at least one", "take a larger slice")
     machine = measure_machine() if machine is None else machine
     calibration = load("cifar10").train.images[:500] if calibration is None else calibration
-    width = Range("width", 0.25, 1.0, step=0.125, value=1.0, label="Share of channels kept", percent=True)
+    width = Range("width", 0.3, 1.0, step=0.1, value=1.0, label="Share of channels kept", percent=True)
     versions = {share: _version(model, 1 - share, split.images[:1], calibration) for share in width.stops()}
     quick, batches = replace(split, images=fast_images(split.images)), [n for n in BATCHES if n <= len(split)]
     before = {batch: _time(versions[1.0].network, split.images[:batch], timer).p50_ms for batch in batches}
@@ -80,7 +80,8 @@ def cost_explorer(model=None, split=None, machine=None, *, calibration=None, tim
     kind = split.name.split("/")[-1].split("[")[0]
     title = f"A narrower {type(model).__name__}, tested on {len(split):,} {kind} images"
     return Explorer(settings, title=title, controls=[width, Select("batch", batches, label="Images at a time")], views=[
-        Bars("beside", "Beside the whole network, same batch", x="share of the whole network's figure (%)"),
+        Bars("beside", "Beside the whole network, same batch", x="share of the whole network's figure (%)",
+             parts=("now", "whole network")),
         Lines("roofline", "What the machine could do, and what it does", x="MACs for each byte moved",
               y="billion MACs a second", log="xy"),
     ])
@@ -95,7 +96,7 @@ def _version(model, amount, example, calibration):
 
 def _time(network, images, timer):
     with evaluating(network):
-        return timer(lambda: network(images), warm_up=1, repeats=max(3, 24 // len(images)), batch=len(images))
+        return timer(lambda: network(images), warm_up=1, repeats=max(5, 48 // len(images)), batch=len(images))
 
 
 def _roofs(machine):
@@ -112,5 +113,4 @@ def _number(value, unit, text):
 
 
 def _percent(value, digits=0):
-    # Widths such as 87.5 % keep their half.
-    return f"{100 * value:.{digits}f} %" if digits else f"{100 * value:g} %"
+    return f"{100 * value:.{digits}f} %"
