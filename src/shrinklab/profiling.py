@@ -7,6 +7,7 @@ from torch import nn
 
 from shrinklab.errors import need
 from shrinklab.inference import evaluating, forward, need_network
+from shrinklab.quantize.model import QuantizedModel
 from shrinklab.roofline import roofline
 from shrinklab.timing import call_times
 
@@ -75,6 +76,8 @@ def profile(model, images, *, repeats=11, threads=1):
     [('Linear', 12, 116), ('ReLU', 0, 48)]
     """
     need_network(model)
+    need(not isinstance(model, QuantizedModel), "the model is a QuantizedModel",
+         "its integers are simulated in floats, so the times would say nothing", "profile the float model")
     need(isinstance(repeats, int) and repeats >= 1, f"repeats is {repeats!r}", "at least one pass counts", "use 11")
     clock = _Clock()
     with evaluating(model), clock.on(model):

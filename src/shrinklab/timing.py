@@ -35,7 +35,6 @@ def latency(run, *, warm_up=10, repeats=50, threads=1, batch=1):
          "write lambda: model(example)", TypeError)
     need(repeats >= 1 and warm_up >= 0, f"repeats is {repeats} and warm_up is {warm_up}",
          "at least one call is timed", "use warm_up=10, repeats=50")
-    need(isinstance(threads, int) and threads >= 1, f"threads is {threads}", "threads is a count of 1 or more", "use 1")
     p50, p95 = summary(call_times(run, warm_up + repeats, threads=threads), warm_up)
     return Latency(p50, p95, repeats, threads, batch)
 
@@ -62,6 +61,7 @@ def call_times(run, calls, *, threads=1):
     >>> len(call_times(lambda: None, 3))
     3
     """
+    need(isinstance(threads, int) and threads >= 1, f"threads is {threads}", "threads is a count of 1 or more", "use 1")
     before, collecting, times = torch.get_num_threads(), gc.isenabled(), []
     torch.set_num_threads(threads)
     gc.disable()  # a collection inside one call would be counted as the model's time

@@ -129,6 +129,14 @@ def test_a_summary_leaves_the_first_times_out():
             timing.summary(times, warm_up)
 
 
+@pytest.mark.parametrize("threads", [0, -1, 1.5])
+def test_threads_that_are_no_count_are_refused(threads):
+    for measure in (lambda: timing.call_times(print, 1, threads=threads), lambda: measure_machine(threads=threads),
+                    lambda: profile(nn.Linear(2, 2), torch.zeros(1, 2), threads=threads)):
+        with pytest.raises(ValueError, match="threads is"):
+            measure()
+
+
 def test_call_times_counts_every_call_and_puts_the_threads_back():
     before, seen = torch.get_num_threads(), []
     times = timing.call_times(lambda: seen.append((torch.get_num_threads(), torch.is_inference_mode_enabled())), 4,
