@@ -64,7 +64,7 @@ Placement("practice.yml")
 # Here are both networks, and a few of the photos. The photos are **validation images**: no training has seen them,
 # and we may choose on them as often as we like.
 
-# %% key="load"
+# %% play=true key="load"
 data = load("cifar10")
 resnet, mobilenet = pretrained("resnet8"), pretrained("mobilenet")
 networks = {"ResNet8": resnet, "MobileNet": mobilenet}
@@ -113,12 +113,12 @@ cost_explorer()
 
 # %% [markdown] key="play-after"
 # What to look for: the multiplications fall with the **square** of the width, for each layer has fewer inputs and fewer
-# outputs. Compare their bar with that of the time: on most machines time falls less than work.
-# The accuracy falls fast. These networks were cut and not trained again; lessons 05 and 06 win much of it back.
+# outputs. Compare their bar with that of the time: on most machines time falls less than work. The accuracy falls fast.
+# These networks were cut and not trained again. Lessons 05 and 06 show how much can be won back.
 #
 # Here are three numbers of that kind, measured now, one photo at a time.
 
-# %% key="half"
+# %% play=true key="half"
 half = recalibrate_batch_norm(shrink_channels(resnet, 0.5, example=photo), data.train.images[:500])
 whole_time, half_time = latency(lambda: resnet(photo)), latency(lambda: half(photo))
 fewer = count_macs(resnet, photo) / count_macs(half, photo)
@@ -256,7 +256,7 @@ ipywidgets.VBox([channels, result])
 # %% [markdown] key="bytes-text"
 # Now bytes, on a real file. And a control: a network in which half of the weights were set to zero.
 
-# %% key="bytes"
+# %% play=true key="bytes"
 masked = apply_masks(resnet, global_masks(resnet, 0.5))
 rows = {}
 for name, network in {"ResNet8": resnet, "half of the weights zero": masked, "half of the channels": half}.items():
@@ -468,7 +468,7 @@ expect(student("model_times", long, 10), 1000 * (long[10:, 2] - long[10:, 1]), i
 # Here are such logs, of ResNet8 and of the narrow one. A camera gives a compressed picture of 320 x 240. Preparing
 # means: unpack it, shrink it to 32 x 32, normalise its colours.
 
-# %% key="camera"
+# %% play=true key="camera"
 camera = io.BytesIO()
 Image.fromarray(data.to_pixels(photo)[0]).resize((320, 240)).save(camera, "JPEG")
 
@@ -703,7 +703,7 @@ for (name, how), found in profiles.items():
           f"{found.macs / found.total_ms / 1e6:5.1f} billion MACs a second")
 
 # %% [markdown] key="roofline-after"
-# This explains the first guess of the lesson.
+# Here is what stands between MACs and milliseconds. Was your first guess far off? Then look for the reason here.
 #
 # - MobileNet has fewer MACs than ResNet8 and moves **more** bytes. Its **depthwise** convolutions look at one channel
 #   each: hardly any work for each number fetched. They stand far to the left, where the roof is low.
