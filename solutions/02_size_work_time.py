@@ -31,6 +31,7 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown, display
+from matplotlib.ticker import LogLocator, NullFormatter
 from PIL import Image
 
 from shrinklab import plot, roofline, timing
@@ -311,9 +312,8 @@ ax.axhline(np.median(times), color="black", label="median")
 ax.axhline(np.mean(times), color=plot.COLOURS[1], linestyle="--", label="mean")
 ax.set(title="ResNet8 in PyTorch, three photos, 100 calls in a row", xlabel="call", ylabel="time (ms, log scale)",
        yscale="log")
-ax.yaxis.set_major_formatter("{x:g}")
-ax.yaxis.set_minor_formatter("{x:g}")
-ax.legend(loc="upper right", ncols=3)
+ax.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}", minor_formatter=NullFormatter())
+figure.legend(loc="outside lower center", ncols=3)
 plt.show()
 
 # %% play=true key="raw-reading"

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass
+from statistics import median
 
 from torch import nn
 
@@ -42,7 +43,7 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class Profile:
-    """The layers of one forward pass, in calling order, and the time of the whole pass."""
+    """The layers of a forward pass, in calling order, and the time of the whole pass."""
 
     layers: tuple[LayerCost, ...]
     total_ms: float
@@ -66,9 +67,10 @@ class Profile:
 def profile(model, images, *, repeats=11, threads=1):
     """Run the model on images (N, ...), time each layer on the way; return a `Profile`. The model stays as it was.
 
-    A layer is a module without modules of its own; Identity is none, it moves nothing. Times are those of the pass
-    with the median total, so that layers and rest add up to it. They hold the cost of asking the clock, about a
-    microsecond a layer. macs: those of convolutions and linear layers, as in `measure.count_macs`.
+    A layer is a module without modules of its own; Identity is none, it moves nothing. Each time is the median over the
+    passes, that of the rest too, and the total is their sum: one interruption spoils none of them. They hold the cost
+    of asking the clock, about a microsecond a layer. macs: those of convolutions and linear layers, as in
+    `measure.count_macs`.
 
     >>> import torch
     >>> found = profile(nn.Sequential(nn.Linear(4, 3), nn.ReLU()), torch.zeros(2, 4), repeats=1)
@@ -82,9 +84,10 @@ def profile(model, images, *, repeats=11, threads=1):
     clock = _Clock()
     with evaluating(model), clock.on(model):
         totals = call_times(lambda: clock.run(model, images), WARM_UP + repeats, threads=threads)[WARM_UP:]
-    middle = sorted(range(repeats), key=totals.__getitem__)[repeats // 2]
-    layers = tuple(_cost(call, spent) for call, spent in zip(clock.calls, clock.passes[WARM_UP + middle], strict=True))
-    return Profile(layers, totals[middle], len(images))
+    passes = clock.passes[WARM_UP:]
+    rest = median(total - sum(spent) for total, spent in zip(totals, passes, strict=True))
+    layers = tuple(_cost(call, median(times)) for call, *times in zip(clock.calls, *passes, strict=True))
+    return Profile(layers, sum(layer.time_ms for layer in layers) + rest, len(images))
 
 
 def bound_ms(found, machine, rule=roofline):

@@ -93,16 +93,27 @@ def test_the_first_layer_s_bytes_are_those_of_its_tensors():
     assert first.moved_bytes(5) == 4 * (432 + 5 * 3 * 1024 + 5 * 16 * 1024)
 
 
-def test_a_profile_takes_the_pass_with_the_median_total(monkeypatch):
-    totals = iter([[0, 0, 0, 5.0, 1.0, 3.0]])
-    real = timing.call_times
+def test_every_time_of_a_profile_is_a_median_and_one_slow_pass_spoils_none(monkeypatch):
+    """A clock that stands still but in the layers: 1 ms and 2 ms, 50 ms in one pass; the rest takes 4, 5 and 90 ms."""
+    now, spent = [0], iter([0, 0] * 3 + [1, 2, 1, 50, 1, 2])
+    network = nn.Sequential(nn.Linear(2, 2), nn.ReLU())
+
+    def clock():
+        now.append(now[-1])
+        return now[-1]
 
     def given(run, calls, *, threads):
-        real(run, calls, threads=threads)
-        return next(totals)
+        for _ in range(calls):
+            run()
+        return [0.0] * 3 + [1 + 2 + 4.0, 1 + 50 + 90.0, 1 + 2 + 5.0]
 
+    for layer in network:
+        layer.register_forward_hook(lambda *_: now.append(now[-1] + next(spent) * 1_000_000))
+    monkeypatch.setattr(profiling.time, "perf_counter_ns", clock)
     monkeypatch.setattr(profiling, "call_times", given)
-    assert profile(nn.Sequential(nn.Linear(2, 2), nn.ReLU()), torch.zeros(1, 2), repeats=3).total_ms == 3.0
+    found = profile(network, torch.zeros(1, 2), repeats=3)
+    assert [layer.time_ms for layer in found.layers] == [1, 2]
+    assert (found.rest_ms, found.total_ms) == (5, 8)
 
 
 def test_a_profile_leaves_the_model_as_it_was():
