@@ -29,6 +29,7 @@ from shrinklab.fingerprint import fingerprint
 from shrinklab.masks import global_masks
 from shrinklab.measure import Measurement
 from shrinklab.models import ResNet8
+from shrinklab.profiling import LayerCost, Profile
 from shrinklab.quantize import QuantizedModel, Scheme, quantize_model
 from shrinklab.train import Recipe
 
@@ -174,6 +175,7 @@ CASES = {
     "measure.count_macs": of_model("example"),
     "memory.peak_memory": of_model("example"),
     "metrics.accuracy": of_model("split"),
+    "profiling.profile": of_model("images", repeats=1),
     "quantize.calibration.calibrate": of_model("images"),
     "quantize.equalization.correct_bias": lambda w: {"quantized": w.quantized, "model": w.model, "images": w.images},
     "quantize.equalization.equalize": of_model(),
@@ -240,8 +242,8 @@ def essence(result):
         return str(result)
     if isinstance(result, nn.Module):
         return [type(result).__name__, [(name, fingerprint(tensor)) for name, tensor in result.state_dict().items()]]
-    if isinstance(result, Measurement):
-        return {name: essence(value) for name, value in vars(result).items() if "latency" not in name}
+    if isinstance(result, Measurement | Profile | LayerCost):
+        return {name: essence(value) for name, value in vars(result).items() if not name.endswith("_ms")}
     if isinstance(result, pd.DataFrame):
         return result.to_dict("list")
     if hasattr(result, "read_bytes") or hasattr(result, "file_bytes"):  # a path, or a runner with its file
@@ -349,6 +351,7 @@ TAKEN = {
     "measure.measure": {"quantized": RUNS},
     "memory.peak_memory": {"NaN": STRUCTURE, "quantized": "counts what PyTorch holds, as it says"},
     "metrics.accuracy": {"quantized": RUNS},
+    "profiling.profile": {"NaN": STRUCTURE},
     "quantize.graph.fold_batch_norm": {"quantized": "has no batch norm left"},
     "rare.class_scores": {"quantized": RUNS},
     "scoring.chosen": {"NaN": STRUCTURE},
