@@ -42,8 +42,8 @@ def calibration_explorer(model=None, split=None, images=None):
     before = predict(model, photos, BATCH)
 
     def settings(observer, percentile, granularity, weight_bits, activation_bits, layer):
-        scheme = Scheme(weight_bits=weight_bits, activation_bits=activation_bits, observer=_observer(observer, percentile),
-                        per_channel=granularity == "channel")
+        scheme = Scheme(weight_bits=weight_bits, activation_bits=activation_bits, per_channel=granularity == "channel",
+                        observer=_observer(observer, percentile))
         small = quantize_model(model, seen, scheme)
         after, grids, values = predict(small, photos, BATCH), small.activations, seen.values[layer]
         low, high = _ends(grids[layer])
@@ -51,8 +51,8 @@ def calibration_explorer(model=None, split=None, images=None):
         flips, clipped = flip_rate(before.argmax(1), after.argmax(1)), _outside(values, grids[layer])
         noise = sqnr(values, fake_quantize(values, grids[layer]))
         return {
-            "headline": f"{right:.1%} of {len(split):,} images right ({whole:.1%} in floats), {flips:.1%} of the answers "
-                        "changed.".replace("%", " %"),
+            "headline": f"{right:.1%} of {len(split):,} images right ({whole:.1%} in floats), {flips:.1%} of the "
+                        "answers changed.".replace("%", " %"),
             "numbers": {
                 "accuracy": _number(right, "%", f"{100 * right:.1f} %"),
                 "answers changed": _number(flips, "%", f"{100 * flips:.1f} %"),
