@@ -164,7 +164,8 @@ def test_every_guess_can_be_answered_when_its_cell_runs():
     for cell in released("08").cells:
         if cell.cell_type == "code" and cell.source.lstrip().startswith(("Guess(", "names =", "in_floats =")):
             text = re.sub(r'f?"[^"]*"', "", cell.source)
-            for name in re.findall(r"(?<![\w.])(corrected|stability|spread_out|times|reports|rough|four|small)\b", text):
+            read = r"(?<![\w.])(corrected|stability|spread_out|times|reports|rough|four|small)\b"
+            for name in re.findall(read, text):
                 assert re.search(rf"\b{name}\b[^\n=]*=|as {name}\b", above), (cell.id, name)
         above += cell.source + "\n"
 

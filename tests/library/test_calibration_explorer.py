@@ -20,7 +20,7 @@ SETTINGS = [
     {"observer": "min_max", "granularity": "channel", "weight_bits": 8, "activation_bits": 8},
     {"observer": "percentile", "percentile": 97.0, "granularity": "tensor", "weight_bits": 8, "activation_bits": 3},
     {"observer": "mse", "granularity": "channel", "weight_bits": 3, "activation_bits": 4},
-    {"observer": "entropy", "granularity": "tensor", "weight_bits": 2, "activation_bits": 2},
+    {"observer": "entropy", "granularity": "tensor", "weight_bits": 4, "activation_bits": 3},
 ]
 
 
