@@ -70,8 +70,7 @@ Placement("practice.yml")
 # *Short path*
 #
 # Here are the photos, the network, and a second network. `unbalance` multiplies each channel between two layers by a
-# number drawn by lot, and divides the next layer's weights by it. Whatever one layer gains, the
-# next one gives back.
+# number drawn by lot, and divides the next layer's weights by it. Whatever one layer gains, the next one gives back.
 
 # %% key="load"
 data = load("cifar10")
@@ -363,19 +362,18 @@ expect(student("best_cut", tail, cuts[::-1], 3), cuts[::-1][left.index(min(left)
 # Move the bits from 8 down. Where do the two part?
 
 # %% play=true key="own-mse"
-def library_cut(values, cuts, bits):
-    errors = [(fake_quantize(values, choose_qparams(0.0, cut, bits=bits)) - values).square().mean() for cut in cuts]
-    return cuts[errors.index(min(errors))]
+own_cut = use("best_cut", otherwise=mse)
 
-own_cut = use("best_cut", otherwise=library_cut)
+def cut_range(values, bits):
+    if own_cut is mse or values.min() < 0:  # the photos themselves have two signs
+        return mse(values, bits=bits)
+    candidates = [values.max().item() * step / 12 for step in range(1, 13)]
+    return torch.tensor(0.0), torch.tensor(own_cut(values[::16], candidates, bits))  # a sixteenth is enough
 
 def two_observers(bits):
-    def cut(values):  # a sixteenth of the values is enough to compare 12 cuts
-        low, high = min_max(values)
-        return low, high if low < 0 else own_cut(values[::16], [high.item() * step / 12 for step in range(1, 13)], bits)
-
+    rules = {"min-max": "min_max", "your cut": lambda values: cut_range(values, bits)}
     return {name: f"{accuracy(quantize_model(model, collected, Scheme(activation_bits=bits, observer=rule)), few):.1%}"
-            for name, rule in (("min-max", "min_max"), ("your cut", cut))}
+            for name, rule in rules.items()}
 
 few = photos[:150]
 explore(two_observers, bits=[8, 6, 5, 4])
@@ -697,12 +695,13 @@ expect(student("equalizing_scales", wide * 1e-6, tall * 1e-6), [4.0, 0.5], id="s
 # like, then quantizes the result per tensor, in 8 bits. How many rounds does it need?
 
 # %% play=true key="own-equalize"
-own_scales = use("equalizing_scales", otherwise=lambda first, second: equal_ranges(first, second.T))
+own_scales = use("equalizing_scales", otherwise=equal_ranges)
+
+def rule(before, after):  # the library hands over a channel's weights as a row, on both sides
+    return own_scales(before, after if own_scales is equal_ranges else after.T)
 
 def save_it(rounds):
-    network = rescaled
-    if rounds:
-        network = equalize(rescaled, rounds, factors=lambda before, after: own_scales(before, after.T))
+    network = equalize(rescaled, rounds, factors=rule) if rounds else rescaled
     small = quantize_model(network, calibration, one_grid)
     return f"{accuracy(small, photos[:250]):.1%} of 250 photos right, with one grid for each layer"
 
