@@ -129,8 +129,8 @@ Guess("The rescaled network, with the very same recipe. How many per cent of the
 # 2. Set the values between layers to 4 bits. Which observer keeps most accuracy?
 # 3. Take the percentile down to 95 %. What does the picture show, and what does accuracy do?
 #
-# The picture shows the values that one layer gave. What lies outside of the two dashed lines is **clipped**: moved
-# to the end of the grid.
+# The picture shows the values that one layer gave. **Clipping** moves what lies outside of the two dashed lines to
+# the end of the grid.
 
 # %% play=true key="play"
 calibration_explorer()
