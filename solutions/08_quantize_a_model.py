@@ -95,7 +95,7 @@ print(f"largest difference between their outputs: {furthest:.6f}")
 # Two networks, the same answers. Only the numbers inside differ.
 #
 # **Quantization** stores these numbers as small integers. A **grid** says what an integer stands for:
-# `real = scale * (integer - zero point)`. With 8 bits a grid has 256 steps or fewer, laid over one range of numbers.
+# `real = scale * (integer - zero point)`. With 8 bits a grid has at most 256 points, laid over one range.
 #
 # `quantize_model` does this for a whole network, and a `Scheme` says how. The integers are simulated in floats, with
 # the same results as integer kernels give. At the end we write the real file and run it.
@@ -111,7 +111,7 @@ print(small.layers["blocks.0.depthwise"].weight[0])
 # %% play=true key="predict-trained" tags=["hide-input"]
 Guess("MobileNet as trained, all in 8 bits. How many points of accuracy does that cost, on these 400 photos?",
       lambda: 100 * (whole - accuracy(small)), unit="points",
-      explain="256 steps are plenty for this network. Now the other one.")
+      explain="256 points are plenty for this network. Now the other one.")
 
 # %% play=true key="predict-rescaled" tags=["hide-input"]
 Guess("The rescaled network, with the very same recipe. How many per cent of the photos does it still get right?",
@@ -130,7 +130,7 @@ Guess("The rescaled network, with the very same recipe. How many per cent of the
 # 3. Take the percentile down to 95 %. What does the picture show, and what does accuracy do?
 #
 # The picture shows the values that one layer gave. **Clipping** moves what lies outside of the two dashed lines to
-# the end of the grid.
+# the end of the grid. In the list of layers `x` is the photo itself.
 
 # %% play=true key="play"
 calibration_explorer()
@@ -271,7 +271,8 @@ kept = ipywidgets.FloatSlider(value=99.9, min=96, max=100, step=0.1, description
 result = ipywidgets.Label()
 
 def show(change=None):
-    scheme = Scheme(activation_bits=4, observer=lambda values: own_range(values, kept.value / 100))
+    # An eighth of each layer's values tells its percentiles well enough, and the slider stays quick.
+    scheme = Scheme(activation_bits=4, observer=lambda values: own_range(values[::8], kept.value / 100))
     result.value = f"{accuracy(quantize_model(model, collected, scheme), photos[:250]):.1%} of 250 photos right"
 
 kept.observe(show, "value")
@@ -581,7 +582,7 @@ for name, ratio in ratios.items():
 # %% play=true key="predict-channel" tags=["hide-input"]
 Guess("The rescaled network again, 8 bits, now with a weight grid for each channel. How many per cent are right?",
       lambda: 100 * accuracy(quantize_model(rescaled, calibration, Scheme())), unit="%",
-      explain="Each channel has its 255 steps again. What is missing still lies between the layers: an activation has "
+      explain="Each channel has a whole grid to itself again. What is missing still lies between the layers: an activation has "
               "one grid for all its channels, and those are as uneven as before.")
 
 # %% play=true key="bits-table"
