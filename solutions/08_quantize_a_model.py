@@ -582,8 +582,8 @@ for name, ratio in ratios.items():
 # %% play=true key="predict-channel" tags=["hide-input"]
 Guess("The rescaled network again, 8 bits, now with a weight grid for each channel. How many per cent are right?",
       lambda: 100 * accuracy(quantize_model(rescaled, calibration, Scheme())), unit="%",
-      explain="Each channel has a whole grid to itself again. What is missing still lies between the layers: an activation has "
-              "one grid for all its channels, and those are as uneven as before.")
+      explain="Each channel has a whole grid to itself again. What is missing still lies between the layers: an "
+              "activation has one grid for all its channels, and those are as uneven as before.")
 
 # %% play=true key="bits-table"
 networks = {"as trained": model, "rescaled": rescaled, "rescaled, then equalized": equalize(rescaled)}
