@@ -5,6 +5,7 @@ that was copied is the student's own code, and getattr with a computed name goes
 """
 
 import contextlib
+import dis
 import sys
 from types import CodeType, FunctionType, ModuleType
 
@@ -25,7 +26,8 @@ def library_calls(function):
             continue
         seen.add(one)
         names = set(_names(one.__code__))
-        reached = [one.__globals__[name] for name in names if name in one.__globals__] + _enclosed(one)
+        reached = [one.__globals__[name] for name in _global_names(one.__code__) if name in one.__globals__]
+        reached += _enclosed(one)
         if any(name.partition(".")[0] == "shrinklab" for name in names):  # imported inside the function
             reached += _imported(names)
         reached += [getattr(module, name, None) for module in reached if _of_library(module) for name in names]
@@ -40,6 +42,16 @@ def _names(code):
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             yield from _names(constant)
+
+
+def _global_names(code):
+    """The names that are looked up among the globals; not attributes: np.percentile is no `percentile`."""
+    for step in dis.get_instructions(code):
+        if step.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
+            yield step.argval
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _global_names(constant)
 
 
 def _enclosed(function):

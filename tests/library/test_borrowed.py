@@ -22,6 +22,9 @@ UNSEEN = {
     "the student's own": "def own(w): return w.abs()",
     "an own function of that name": "def l1(w): return w.abs()\ndef own(w): return l1(w)",
     "a method of that name": "def own(w): return w.l1()",
+    "an attribute of that name beside the library's": "import types\nfrom shrinklab.criteria import l1\n"
+                                                      "other = types.SimpleNamespace(l1=abs)\n"
+                                                      "def own(w): return other.l1(w)",
     "itself": "def own(w): return own(w[1:]) if len(w) else 0",
     "not called in it": "from shrinklab.criteria import l1\ndef own(w): return w.abs()",
 }

@@ -9,7 +9,7 @@ from shrinklab.affine import choose_qparams, dequantize, fake_quantize, quantize
 from shrinklab.data import load
 from shrinklab.metrics import accuracy, predict
 from shrinklab.models import ResNet8, pretrained
-from shrinklab.quantize import QuantizedModel, Scheme, calibrate, fold_batch_norm, quantize_model
+from shrinklab.quantize import QuantizedModel, Scheme, calibrate, collect, fold_batch_norm, quantize_model
 from shrinklab.quantize.layers import QuantizedLayer
 
 
@@ -402,3 +402,18 @@ def test_a_quantized_layer_shows_what_it_is():
     small, layer = first_layer(net(nn.Linear(3, 2), nn.ReLU), images(4, 3))
     assert isinstance(layer, QuantizedLayer)
     assert "Linear, weight (2, 3), clip=(0.0, None)" in repr(small)
+
+
+@pytest.mark.parametrize("scheme", [Scheme(), Scheme(observer="percentile", activation_bits=4), Scheme(observer="mse"),
+                                    Scheme(observer="entropy", symmetric=True)], ids=lambda scheme: scheme.observer)
+def test_collected_values_give_the_model_that_their_images_give(lenet, scheme):
+    digits = load("mnist").validation
+    seen = collect(lenet, digits[:70])
+    one, other = (quantize_model(lenet, given, scheme) for given in (seen, digits[:70]))
+    assert torch.equal(predict(one, digits.images[:50]), predict(other, digits.images[:50]))
+
+
+def test_values_of_another_network_are_refused(lenet, resnet):
+    seen = collect(lenet, load("mnist").validation[:10])
+    with pytest.raises(ValueError, match="collect them from the model that you quantize"):
+        quantize_model(resnet, seen)

@@ -6,7 +6,7 @@ from torch import nn
 
 from shrinklab.metrics import predict
 from shrinklab.models import LeNet, ResNet8
-from shrinklab.quantize import Scheme, correct_bias, equalize, quantize_model
+from shrinklab.quantize import Scheme, correct_bias, equalize, quantize_model, unbalance
 from shrinklab.quantize.equalization import pairs
 from shrinklab.quantize.graph import prepare
 
@@ -144,3 +144,40 @@ def upto_relu(quantized):
 def test_bad_input_is_refused_with_value_rule_and_fix(call, text):
     with pytest.raises(ValueError, match=text):
         call()
+
+
+def test_a_rule_of_ones_own_takes_the_place_of_the_factors(depthwise, x):
+    seen = []
+
+    def halves(before, after):
+        seen.append((before.shape, after.shape))
+        return torch.full((len(before),), 2.0)
+
+    scaled = equalize(depthwise, 1, factors=halves)
+    assert seen == [((16, 27), (16, 9)), ((16, 9), (16, 8)), ((8, 16), (8, 20))]
+    torch.testing.assert_close(predict(scaled, x), predict(depthwise, x))
+    torch.testing.assert_close(scaled[0].weight, depthwise[0].weight / 2)
+    torch.testing.assert_close(scaled[-1].weight, depthwise[-1].weight * 2)
+
+
+@pytest.mark.parametrize("factors", [
+    lambda before, after: torch.ones(3), lambda before, after: torch.zeros(len(before)),
+    lambda before, after: torch.full((len(before),), torch.nan)])
+def test_a_rule_that_gives_no_usable_factors_is_refused(depthwise, factors):
+    with pytest.raises(ValueError, match="numbers above 0, one a channel"):
+        equalize(depthwise, factors=factors)
+
+
+def test_unbalanced_channels_change_no_output_and_equalization_undoes_them(depthwise, x):
+    uneven = unbalance(depthwise, factor=20)
+    torch.testing.assert_close(predict(uneven, x), predict(depthwise, x), rtol=1e-4, atol=1e-5)
+    ratio = (uneven[0].weight / depthwise[0].weight).flatten(1)
+    assert ratio.amin() >= 1 / 20 - 1e-6
+    assert ratio.amax() <= 20 + 1e-5
+    assert ratio[:, 0].max() / ratio[:, 0].min() > 10
+    for one, other in zip(equalize(uneven, 200), equalize(depthwise, 200), strict=True):
+        if isinstance(one, nn.Conv2d | nn.Linear):
+            torch.testing.assert_close(one.weight, other.weight, rtol=0.01, atol=1e-4)
+    assert not torch.equal(uneven[0].weight, unbalance(depthwise, factor=20, seed=2)[0].weight)
+    with pytest.raises(ValueError, match="up to so many times larger"):
+        unbalance(depthwise, factor=0.5)

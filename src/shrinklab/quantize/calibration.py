@@ -1,6 +1,7 @@
 """Calibration: run some images and observe the range of each value that will be rounded to a grid."""
 
 import math
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -29,6 +30,25 @@ def calibrate(model, images, observer="min_max", *, bits=8, symmetric=False):
     values = record(body, sites(body), calibration_images(images), sample_size(observer))
     watch = observer_named(observer, bits=bits, symmetric=symmetric)
     return {name: watch(sample) for name, sample in values.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class Collected:
+    """Values that calibration saw: {name of the value: (n,)}. `quantize_model` takes it in place of images."""
+
+    values: dict[str, torch.Tensor]
+
+
+def collect(model, images):
+    """Run the calibration images once and keep the values, for many tries at quantizing the same model.
+
+    images: float (N, ...) or a split. The result is good for every observer, and for this model alone.
+
+    >>> collect(torch.nn.Linear(2, 1), torch.tensor([[1.0, -3.0]])).values
+    {'input_1': tensor([ 1., -3.])}
+    """
+    body = prepare(model)
+    return Collected(record(body, sites(body), calibration_images(images)))
 
 
 def sample_size(observer):

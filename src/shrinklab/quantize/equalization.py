@@ -4,6 +4,7 @@ Source: Nagel et al., "Data-Free Quantization Through Weight Equalization and Bi
 """
 
 import copy
+import math
 
 import torch
 from torch import fx, nn
@@ -22,13 +23,28 @@ SCALABLE = (graph.RELUS - graph.UP_TO_SIX) | FLATTENS | {
     F.max_pool2d, torch.max_pool2d, F.avg_pool2d, F.adaptive_avg_pool2d}
 
 
-def equalize(model, rounds=20):
+def equal_ranges(before, after):
+    """The factors s that give both sides of each channel one range: before (C, N), after (C, M) -> (C,).
+
+    Rows hold the weights that make a channel and those that read it; the first are divided by s, the second multiplied.
+    A channel that one side does not use has nothing to share, and factor 1.
+
+    >>> equal_ranges(torch.tensor([[8.0, -2.0], [1.0, 0.5]]), torch.tensor([[2.0], [-4.0]]))
+    tensor([2.0000, 0.5000])
+    """
+    before, after = before.abs().amax(1), after.abs().amax(1)
+    factor = (before / after).sqrt()
+    return torch.where((before > 0) & (after > 0) & factor.isfinite() & (factor > 0), factor, 1.0)
+
+
+def equalize(model, rounds=20, *, factors=equal_ranges):
     """A copy of the model, batch norm folded, whose neighbouring layers share their weight ranges; same outputs.
 
     Channel i between two layers may be made s times smaller if the next layer's weights for it are made s times
     larger. With s = sqrt(range before / range after) both get the same range, so that one grid for a whole weight
     tensor wastes no steps on a single large channel. Pairs are layers with nothing between them but ReLU and
-    pooling; sums and ReLU6 stop it. rounds: how often all pairs are gone through.
+    pooling; sums and ReLU6 stop it. rounds: how often all pairs are gone through. factors: the rule for s, a function
+    of the weights before and after, (C, N) and (C, M), to (C,).
 
     >>> model = nn.Sequential(nn.Linear(1, 2, bias=False), nn.Linear(2, 1, bias=False))
     >>> model[0].weight.data, model[1].weight.data = torch.tensor([[1.0], [100.0]]), torch.tensor([[1.0, 0.01]])
@@ -42,8 +58,25 @@ def equalize(model, rounds=20):
     equal = graph.fold_batch_norm(model)
     for _ in range(rounds):
         for first, second in pairs(body):
-            _share(equal.get_submodule(first), equal.get_submodule(second))
+            _share(equal.get_submodule(first), equal.get_submodule(second), factors)
     return equal
+
+
+def unbalance(model, factor=6.0, seed=1):
+    """Equalization turned backwards: a copy, batch norm folded, whose channels have uneven ranges; same outputs.
+
+    The channels between two layers are multiplied by numbers drawn by lot between 1/factor and factor (their logarithm
+    evenly), and the next layer's weights divided. Networks that nobody rescaled can come out of training like this.
+
+    >>> model = nn.Sequential(nn.Linear(1, 2, bias=False), nn.Linear(2, 1, bias=False))
+    >>> uneven, x = unbalance(model), torch.ones(1, 1)
+    >>> torch.allclose(uneven(x), model(x)), torch.equal(uneven[0].weight, model[0].weight)
+    (True, False)
+    """
+    need(factor >= 1, f"factor is {factor}", "channels are made up to so many times larger, or smaller", "use 6")
+    draw, reach = torch.Generator().manual_seed(seed), math.log(factor)
+    return equalize(model, 1, factors=lambda before, after: torch.exp(
+        (1 - 2 * torch.rand(len(before), generator=draw)) * reach))
 
 
 def pairs(body):
@@ -151,15 +184,14 @@ def _fits(first, second, flat):
     return second.groups == 1 or second.groups == channels == second.weight.shape[0]
 
 
-def _share(first, second):
+def _share(first, second, factors):
     """Scale one pair of layers, in place."""
     channels = first.weight.shape[0]
-    rows = first.weight.data.flatten(1)
-    columns = _by_input_channel(second, channels)
-    before, after = rows.abs().amax(1), columns.abs().amax(1)
-    factor = (before / after).sqrt()
-    # A channel that one side does not use at all has no range to share.
-    factor = torch.where((before > 0) & (after > 0) & factor.isfinite() & (factor > 0), factor, 1.0)
+    rows, columns = first.weight.data.flatten(1), _by_input_channel(second, channels)
+    factor = torch.as_tensor(factors(rows.clone(), columns.clone()))
+    need(factor.shape == (channels,) and bool((factor > 0).all()) and bool(factor.isfinite().all()),
+         f"the factors are {factor.tolist()!r:.80}", f"a rule for s gives {channels} numbers above 0, one a channel",
+         "return 1 where there is nothing to share")
     rows /= factor[:, None]
     if first.bias is not None:
         first.bias.data /= factor

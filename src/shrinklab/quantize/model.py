@@ -10,7 +10,7 @@ from shrinklab.errors import need
 from shrinklab.models import ARCHITECTURES, architecture
 from shrinklab.quantize import graph
 from shrinklab.quantize.assemble import assemble, layers_of, weight_grid
-from shrinklab.quantize.calibration import calibration_images, observer_named, record, sample_size
+from shrinklab.quantize.calibration import Collected, calibration_images, observer_named, record, sample_size
 from shrinklab.quantize.layers import QuantizedLayer, Quantizer
 
 
@@ -88,7 +88,8 @@ class QuantizedModel(nn.Module):
 def quantize_model(model, images=None, scheme=None, *, layers=None):
     """A quantized copy of the model; the model itself stays as it was.
 
-    images: float (N, ...) or a split, for calibration; not needed for dynamic and weights-only schemes.
+    images: float (N, ...) or a split, for calibration, or what `collect` kept of them; not needed for dynamic and
+    weights-only schemes.
     layers: {layer name: Scheme} for layers with bits of their own. A value that several layers read takes the most
     bits that one of them asks for; one that is only added, 8.
 
@@ -104,7 +105,7 @@ def quantize_model(model, images=None, scheme=None, *, layers=None):
     schemes = schemes_of(body, scheme, layers)
     grids = {}
     if scheme.activation_bits and not scheme.dynamic:
-        grids = activation_grids(body, calibration_images(images), scheme, schemes)
+        grids = activation_grids(body, _values(body, images, scheme), scheme, schemes)
     inputs, weights = graph.input_sites(body), {}
     for name in graph.layer_nodes(body):
         layer = body.get_submodule(name)
@@ -143,18 +144,31 @@ def schemes_of(body, scheme, layers):
     return {name: layers.get(name, scheme) for name in names}
 
 
-def activation_grids(body, images, scheme, schemes):
-    """{site name: QParams}: each value with the most bits that a layer reading it asks for, or 8."""
+def activation_grids(body, values, scheme, schemes):
+    """{site name: QParams}: each value with the most bits that a layer reading it asks for, or 8.
+
+    values: {site name: (n,)}, as `record` gives them.
+    """
     layers = {node: schemes[name] for name, node in graph.layer_nodes(body).items()}
     grids, places = {}, graph.sites(body)
-    for name, values in record(body, places, images, sample_size(scheme.observer)).items():
+    for name, seen in values.items():
         asked = [layers[user].activation_bits for user in graph.consumers(places[name], body) if user in layers]
         if None in asked:  # a layer with weights only reads floats
             continue
         bits = max(asked, default=8)
-        low, high = observer_named(scheme.observer, bits=bits, symmetric=scheme.symmetric)(values)
+        low, high = observer_named(scheme.observer, bits=bits, symmetric=scheme.symmetric)(seen)
         grids[name] = choose_qparams(low, high, bits=bits, symmetric=scheme.symmetric)
     return grids
+
+
+def _values(body, images, scheme):
+    """{site name: (n,)} that the images give, or that were collected from this network before."""
+    places = graph.sites(body)
+    if not isinstance(images, Collected):
+        return record(body, places, calibration_images(images), sample_size(scheme.observer))
+    need(set(images.values) == set(places), f"the values were collected at {', '.join(images.values)}",
+         f"the model has {', '.join(places)}", "collect them from the model that you quantize")
+    return images.values
 
 
 def _source(model):

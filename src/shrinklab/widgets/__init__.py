@@ -17,6 +17,7 @@ _HOME = {
     "magnitude_explorer": "magnitude", "threshold_explorer": "threshold",
     "bits_explorer": "bits",
     "cost_explorer": "cost",
+    "calibration_explorer": "calibration",
 }
 __all__ = list(_HOME)
 
