@@ -16,6 +16,7 @@ _HOME = {
     "Practice": "quiz", "Placement": "quiz", "RecallCards": "quiz",
     "magnitude_explorer": "magnitude", "threshold_explorer": "threshold",
     "bits_explorer": "bits",
+    "trust_explorer": "trust",
 }
 __all__ = list(_HOME)
 
