@@ -175,7 +175,7 @@ expect(ends, [0.8814, 0.9186], atol=0.0018, id="width",
        hint="Near, but not the middle 95 %: cut 2.5 % off on each side, and let each repeat draw as many flags as "
             "there are, N.")
 twenty = torch.arange(20) >= 2
-expect(student("accuracy_interval", twenty), [0.75, 1.0], atol=0.018, id="quantile",
+expect(student("accuracy_interval", twenty), [0.75, 1.0], atol=0.02, id="quantile",
        hint="18 of 20 right: the middle 95 % of the repeats run from 75 to 100 %. The ends are quantiles of the "
             "repeats; mean and deviation give an end above 100 %.")
 one = student("accuracy_interval", flags, repeats=1)
@@ -496,12 +496,12 @@ def images_needed(lost, gained):
 
 
 # %% check="images_needed" points=2
-expect(student("images_needed", 0.01, 0.0), 785, atol=2, id="scale",
+expect(student("images_needed", 0.01, 0.0), 785.0, atol=2, id="scale",
        hint="One image in a hundred is lost and none gained: 7.85 x 0.01 / 0.01 ** 2. Shares, not points, and the "
             "drop is squared.")
-expect(student("images_needed", 0.03, 0.02), 3925, atol=2, id="disagree",
+expect(student("images_needed", 0.03, 0.02), 3925.0, atol=2, id="disagree",
        hint="Above the line stands all disagreement, lost + gained; below it the square of the drop.")
-expect(student("images_needed", 0.02, 0.03), 3925, atol=2, id="gain", needs="disagree",
+expect(student("images_needed", 0.02, 0.03), 3925.0, atol=2, id="gain", needs="disagree",
        hint="A gain is as hard to see as a loss: the square does not mind the sign.")
 numbers = [student("images_needed", *shares) for shares in ((0.05, 0.02), (0.05, 0.01))]
 expect(numbers, [611, 294], rtol=0, atol=1e-9, id="whole", needs="disagree",
@@ -509,7 +509,7 @@ expect(numbers, [611, 294], rtol=0, atol=1e-9, id="whole", needs="disagree",
 expect(student("images_needed", 0.02, 0.02), np.inf, id="none", needs="disagree",
        hint='No drop: no number of images can show it. Return float("inf").')
 ### BEGIN HIDDEN TESTS
-expect(student("images_needed", 0.1125, 0.0925), round(7.85 * 0.205 / 0.0004), rtol=1e-4, id="much", needs="disagree",
+expect(student("images_needed", 0.1125, 0.0925), 7.85 * 0.205 / 0.0004, rtol=1e-3, id="much", needs="disagree",
        hint="Two networks that disagree a lot: the number is off.")
 expect(student("images_needed", 0.0, 0.5), 16, id="large", needs="gain",
        hint="Half of the images gained: a handful shows it, 7.85 x 0.5 / 0.25.")
@@ -978,7 +978,7 @@ def answer_2(draw):
                              [(24, 7), (31, 11), (19, 4), (42, 19)])
     b, c = (small, large) if kind == "better" or (kind == "none" and draw.integer(0, 1)) else (large, small)
     assert (mcnemar([True] * b + [False] * c, [False] * b + [True] * c).p_value < 0.05) == (kind != "none")
-    images, both = draw.integer(800, 3000, 100), draw.integer(85, 95)
+    images, both = draw.integer(1500, 4000, 100), draw.integer(84, 93)
     return draw.choice(
         f"A whole network and its smaller copy are tested on the same {images:,} images. On {both} % both are right. "
         f"On {b} images only the whole one is right, on {c} only the copy. What does McNemar's test say, with p below "

@@ -145,7 +145,7 @@ def test_the_test_photos_were_planned():
     """5,000 photos are a little more than the plan; what the test gave is printed, whatever it is."""
     source = {cell.id: cell.source for cell in solution("03").cells}
     assert source["03-measure-run"].count("data.test[:5000]") == 2
-    assert sum("data.test" in text for text in source.values()) == 5  # three of photos only, the measurement, its labels
+    assert sum("data.test" in text for text in source.values()) == 5  # photos only three times, measurement, labels
 
 
 def test_about_as_many_twins_as_the_paper_and_the_closest_are_the_same_class(lesson):
