@@ -202,8 +202,9 @@ expect(student("accuracy_interval", torch.ones(30).bool()), [1.0, 1.0], id="all-
 # and the *rule of three*, write one of them, and compare on 30 of 30, 29 of 30 and 900 of 1,000.
 
 # %% [markdown] key="own-slider-text"
-# Now your function at work, under a slider that you could have written yourself. Each move prunes LeNet by 85 %
-# and tests it on so many validation images. Look for the number of images at which the interval is 2 points wide.
+# Now your function at work, under a slider that you could have written yourself. Each move prunes LeNet by 90 %
+# and tests it on so many validation images. Look for the number of images at which the interval is 8 points wide. How
+# many make it 4 points wide?
 
 # %% play=true key="own-slider"
 interval = use("accuracy_interval", otherwise=bootstrap_interval)
@@ -212,7 +213,7 @@ test_size = ipywidgets.IntSlider(value=100, min=50, max=1000, step=50, descripti
 result = ipywidgets.Label()
 
 def show(change=None):
-    test, small = digits[:test_size.value], apply_masks(lenet, global_masks(lenet, 0.85))
+    test, small = digits[:test_size.value], apply_masks(lenet, global_masks(lenet, 0.9))
     low, high = interval(correct(predict(small, test.images), test.labels))
     result.value = f"{low:.1%} to {high:.1%}, {100 * (high - low):.1f} points wide"
 
@@ -221,7 +222,8 @@ show()
 ipywidgets.VBox([test_size, result])
 
 # %% [markdown] key="interval-root"
-# The width falls with the **square root** of the number of images. The picture shows it for ResNet8.
+# Half the width takes four times the images: the width falls with the **square root** of their number.
+# The picture shows it for ResNet8.
 
 # %% play=true key="interval-picture"
 rows = []

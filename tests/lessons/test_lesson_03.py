@@ -109,6 +109,16 @@ def test_200_photos_give_an_interval_of_about_nine_points():
     assert 8 < 100 * (high - low) < 10
 
 
+def test_on_the_slider_four_times_the_images_halve_the_interval(lesson):
+    digits, small = lesson["digits"], apply_masks(lesson["lenet"], global_masks(lesson["lenet"], 0.9))
+    right = correct(predict(small, digits.images[:1000]), digits.labels[:1000])
+    widths = {size: 100 * (high - low) for size, (low, high) in
+              ((size, bootstrap_interval(right[:size])) for size in range(50, 1001, 50))}
+    assert widths[200] == pytest.approx(8, abs=0.5)
+    assert widths[800] == pytest.approx(4, abs=0.3)
+    assert max(widths.values()) == widths[50]
+
+
 def test_p_on_200_photos_is_below_005_from_six_to_nothing_on():
     p_values = {b: mcnemar([True] * b + [False] * (200 - b), [False] * 200).p_value for b in (5, 6)}
     assert p_values[6] < 0.05 < p_values[5]

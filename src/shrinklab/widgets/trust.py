@@ -45,7 +45,7 @@ def trust_explorer(model=None, split=None, criterion=l1):
         return {
             "headline": f"{images:,} images: {_percent(shares[0])} and {_percent(shares[1])} right. "
                         + ("The two differ" if differ else "These images do not tell the two apart")
-                        + f" (p = {_p(test.p_value)}).",
+                        + f" (p {_p(test.p_value, '= ')}).",
             "numbers": {
                 "whole": {"value": shares[0], "unit": "%", "text": _percent(shares[0])},
                 "pruned": {"value": shares[1], "unit": "%", "text": _percent(shares[1])},
@@ -69,7 +69,7 @@ def trust_explorer(model=None, split=None, criterion=l1):
     ], views=[
         Lines("drops", "Drop in accuracy and its 95 % interval, as the test grows", y="drop (points)", **axis),
         Lines("accuracies", "The two accuracies and their 95 % intervals", y="accuracy (%)", percent="y", **axis),
-        Confusion("pairs", "The same images, both networks", x="the pruned network is", y="the whole network is"),
+        Confusion("pairs", "The same images, both networks", x="pruned is", y="whole is"),
     ])
 
 
@@ -77,8 +77,8 @@ def _percent(share):
     return f"{share:.1%}".replace("%", " %")
 
 
-def _p(value):
-    return f"{value:.3f}" if value >= 0.001 else "below 0.001"
+def _p(value, equals=""):
+    return f"{equals}{value:.3f}" if value >= 0.001 else "below 0.001"
 
 
 def _sizes(images):
