@@ -1,7 +1,7 @@
 """How sure is an accuracy? The interval around one, the test between two, and how many images that takes."""
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -64,8 +64,7 @@ def images_needed(lost, gained):
     return math.inf if lost == gained else round(7.85 * (lost + gained) / (lost - gained) ** 2)
 
 
-@dataclass(frozen=True)
-class McNemar:
+class McNemar(NamedTuple):
     """b: only the first model is right; c: only the second; p_value: two-sided, exact."""
 
     b: int

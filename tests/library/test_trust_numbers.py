@@ -11,7 +11,7 @@ from statsmodels.stats.contingency_tables import mcnemar as mcnemar_of_statsmode
 
 from shrinklab.data import load
 from shrinklab.leakage import closest_pairs, split_groups
-from shrinklab.significance import bootstrap_interval, drop_interval, images_needed
+from shrinklab.significance import bootstrap_interval, drop_interval, images_needed, mcnemar
 
 RNG = np.random.default_rng(0)
 FIRST = RNG.random(800) < 0.9
@@ -46,6 +46,11 @@ def test_so_many_images_show_the_drop_in_four_of_five_draws():
     draws = rng.multinomial(images, [lost, gained, 1 - lost - gained], 1000)
     seen = [mcnemar_of_statsmodels([[0, b], [c, 0]], exact=True).pvalue < 0.05 for b, c, _ in draws]
     assert 0.74 < np.mean(seen) < 0.84
+
+
+def test_mcnemar_unpacks_like_the_students_function():
+    b, c, p = mcnemar([True] * 6 + [False], [False] * 7)
+    assert (b, c, p) == (6, 0, 0.03125)
 
 
 def test_no_number_of_images_shows_no_drop_and_shares_are_shares():
