@@ -18,6 +18,7 @@ _HOME = {
     "bits_explorer": "bits",
     "cost_explorer": "cost",
     "calibration_explorer": "calibration",
+    "channels_explorer": "channels",
 }
 __all__ = list(_HOME)
 
