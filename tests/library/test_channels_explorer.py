@@ -66,7 +66,8 @@ def test_the_drawing_has_the_shapes_of_the_tensors(explorer, resnet):
 
 def test_a_depthwise_layer_reads_one_channel_for_each_that_it_makes():
     drawn = {layer["name"]: layer for layer in boxes(build("mobilenet"))}
-    assert drawn["blocks.0.depthwise"] == {"name": "blocks.0.depthwise", "inputs": 1, "outputs": 16, "note": "depthwise"}
+    layer = drawn["blocks.0.depthwise"]
+    assert (layer["inputs"], layer["outputs"], layer["note"]) == (1, 16, "depthwise")
 
 
 @pytest.mark.parametrize("amount", [0.0, 0.5])
