@@ -3,7 +3,7 @@
 import pytest
 from notebook_page import settled
 from playwright.sync_api import expect
-from test_lessons import opened, shown
+from test_lessons import opened, picture, shown
 
 from shrinklab.channels import recalibrate_batch_norm, shrink_channels
 from shrinklab.data import load
@@ -37,7 +37,8 @@ def test_lesson_06_runs_and_its_explorer_shows_what_the_library_computes(channel
         assert shown(explorer, "dense file") == file_bytes(small)
     explorer.get_by_label("Batch norms look").check()
     assert settled(explorer)["recalibrate"] is True
-    fresh = recalibrate_batch_norm(small, data.train.images[:200])
+    fresh = recalibrate_batch_norm(small, data.train.images[:100])
     assert shown(explorer, "accuracy") == pytest.approx(accuracy(fresh, photos), abs=0.005)
     assert channels.violations(".sl-explorer") == []
     assert channels.failures == []
+    picture(channels, "06", explorer)
