@@ -833,8 +833,9 @@ print("taken over:  ", [round(value, 3) for value in taken_over.flatten().tolist
 
 # %% [markdown] key="reconstruct-text"
 # `reconstruct` does this for every reader, by least squares on some hundred photos, without labels. This is
-# **reconstruction**. He and others (2017) mend cut networks in this way. For ResNet-50 at twice the speed they report 1.4 points of accuracy lost on
-# ImageNet. For VGG-16, five times faster, they report 0.3. That takes two more methods beside it, and training.
+# **reconstruction**. He and others (2017) mend cut networks in this way. For ResNet-50 at twice the speed they report
+# 1.4 points of accuracy lost on ImageNet. For VGG-16, five times faster, they report 0.3. That takes two more methods
+# beside it, and training.
 
 # %% play=true key="predict-reconstruct" tags=["hide-input"]
 recalibrated = right(fresh)
@@ -878,7 +879,7 @@ print(f"reconstructed: {reached['by the scan']:.1%}, then one pass of training: 
 #
 # Li and others (2017) trained for 40 passes over the whole training set after the cut. On CIFAR-10 they report
 # 34 % less work for VGG-16 and 38 % less for ResNet-110, close to the original accuracy. Ours has a quarter less work,
-# a hundredth of that training, and fewer channels to spare. Longer training is lesson 05's business.
+# a thousandth of that training, and fewer channels to spare. Longer training is lesson 05's business.
 
 # %% [markdown] key="measure"
 # ## Measure, then judge
