@@ -20,8 +20,7 @@ from shrinklab.widgets.explorer import Explorer
 from shrinklab.widgets.views import Bars, Network
 
 CRITERIA = {"l1": l1, "l2": l2, "lot": random}
-CHOICES = [("the sum of absolute weights (l1)", "l1"), ("the sum of squared weights (l2)", "l2"),
-           ("lot (at random)", "lot")]
+CHOICES = [("sum of sizes (l1)", "l1"), ("sum of squares (l2)", "l2"), ("lot (at random)", "lot")]
 ROUNDINGS = [("any number", 1), ("multiples of 4", 4), ("multiples of 8", 8)]
 WIDE = 200  # inputs from which a layer would hide the thin ones, so that lengths are drawn as square roots
 
@@ -82,7 +81,7 @@ def channels_explorer(model=None, split=None, calibration=None, *, repeats=15):
         Toggle("recalibrate", label=f"Batch norms look at {len(calibration):,} training images again"),
     ], views=[
         Network("network", "The network: each box is a layer's weights", scale="root" if widest > WIDE else "linear"),
-        Bars("left", "What is left, beside the whole network", x="share of the whole network's (%)", x_max=1.2,
+        Bars("left", "What is left, beside the whole network", x="share of the whole network (%)", x_max=1.2,
              parts=("now", "whole")),
     ])
 
