@@ -507,7 +507,7 @@ def recalibrated_share(network):
     return f"{accuracy(fast(recalibrate_batch_norm(network, look[:100])), few):.1%}"
 
 def cut_addition(channels_gone, each_its_own):
-    stem, inner = (weights[f"{name}.weight"].abs().flatten(1).sum(1) for name in ("conv", "block1.conv2"))
+    stem, inner = (score(weights[f"{name}.weight"]) for name in ("conv", "block1.conv2"))
 
     def best(scores):
         return channels.choose({"layer": scores}, channels_gone / 16)["layer"]
