@@ -19,6 +19,7 @@ _HOME = {
     "cost_explorer": "cost",
     "calibration_explorer": "calibration",
     "trust_explorer": "trust",
+    "channels_explorer": "channels",
 }
 __all__ = list(_HOME)
 

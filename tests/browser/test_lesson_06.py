@@ -1,0 +1,44 @@
+"""The released lesson 06 as a student meets it: opened in JupyterLab, run from top to bottom, its explorer moved."""
+
+import pytest
+from notebook_page import settled
+from playwright.sync_api import expect
+from test_lessons import opened, picture, shown
+
+from shrinklab.channels import recalibrate_batch_norm, shrink_channels
+from shrinklab.data import load
+from shrinklab.files import file_bytes
+from shrinklab.measure import count_macs
+from shrinklab.metrics import accuracy
+from shrinklab.models import pretrained
+
+
+@pytest.fixture(scope="module")
+def channels(browser, browser_context_args, jupyterlab):
+    yield from opened(browser, browser_context_args, jupyterlab, "06_channels")
+
+
+def test_lesson_06_runs_and_its_explorer_shows_what_the_library_computes(channels):
+    assert channels.errors == []
+    explorer = channels.reach_explorer()
+    data, resnet = load("cifar10"), pretrained("resnet8")
+    photos = data.validation[:250]
+    slider = explorer.get_by_label("Share of channels removed")
+    slider.focus()
+    assert shown(explorer, "accuracy") == pytest.approx(accuracy(resnet, photos)), "it opens whole"
+    for keys, amount in [(["ArrowRight"] * 5, 0.25), (["End"], 0.75), (["Home"] + ["ArrowRight"] * 10, 0.5)]:
+        for key in keys:
+            slider.press(key)
+        small = shrink_channels(resnet, amount, example=data.example)
+        expect(explorer.locator(".sl-headline")).to_contain_text(f"{amount:.1%}".replace("%", " %"))
+        assert settled(explorer)["amount"] == amount
+        assert shown(explorer, "accuracy") == pytest.approx(accuracy(small, photos), abs=0.005)
+        assert shown(explorer, "MACs") == count_macs(small, data.example)
+        assert shown(explorer, "dense file") == file_bytes(small)
+    explorer.get_by_label("Batch norms look").check()
+    assert settled(explorer)["recalibrate"] is True
+    fresh = recalibrate_batch_norm(small, data.train.images[:100])
+    assert shown(explorer, "accuracy") == pytest.approx(accuracy(fresh, photos), abs=0.005)
+    assert channels.violations(".sl-explorer") == []
+    assert channels.failures == []
+    picture(channels, "06", explorer)
