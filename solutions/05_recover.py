@@ -618,8 +618,8 @@ final = tickets.groupby("start", sort=False).accuracy.mean()
 early = learning[learning.epoch == 1].groupby("start", sort=False).accuracy.mean()
 
 # %% play=true key="predict-early" tags=["hide-input"]
-Guess("After the first epoch: which of the three reads most images right?", lambda: early.idxmax(),
-      choices=["rewound", "reinitialized", "shuffled"],
+Guess("After the first epoch: which of the three reads most images right?",
+      lambda: early.idxmax(), choices=["rewound", "reinitialized", "shuffled"],
       explain="At this point the ticket is far ahead. Now see how long the lead lasts.")
 
 # %% play=true key="lottery-picture"
@@ -948,17 +948,17 @@ def answer_1(draw):
     return draw.number(
         f"A network has {weights:,} weights. Every round takes {share} % of those that are still there and then "
         f"fine-tunes with the mask held. How many weights {what} after round {rounds}? Write a number.",
-        key, within=(0, 100_000), tolerance=0, hint="What is left is multiplied in each round.")
+        key, within=(0, 10_000_000), tolerance=0, hint="What is left is multiplied in each round.")
 
 # %% graded="answer_2" points=1
 def answer_2(draw):
-    start, end, steps = draw.pick([0, 20, 40, 50]), draw.pick([80, 88, 96]), draw.pick([4, 5, 10])
+    start, end, steps = draw.pick([0.0, 0.2, 0.4, 0.5]), draw.pick([0.8, 0.88, 0.96]), draw.pick([4, 5, 10])
     step = draw.integer(1, steps - 1)
     return draw.number(
-        f"A cubic schedule (Zhu and Gupta) goes from {start} % to {end} % in {steps} steps. How many per cent are gone "
-        f"after step {step}? Write the number of per cent, to two decimals.",
-        end + (start - end) * (1 - step / steps) ** 3, within=(0, 100), tolerance=0.02,
-        hint="end + (start - end) * (1 - step / steps) ** 3, where start and end are in per cent.")
+        f"A cubic schedule (Zhu and Gupta) goes from {start:.0%} to {end:.0%} in {steps} steps. Which share of the "
+        f"weights is gone after step {step}? Write a number from 0 to 1, to three decimals.",
+        round(end + (start - end) * (1 - step / steps) ** 3, 4), within=(0, 1), tolerance=0.001,
+        hint="end + (start - end) * (1 - step / steps) ** 3, with shares from 0 to 1.")
 
 # %% graded="answer_3" points=1
 def answer_3(draw):
@@ -1015,7 +1015,7 @@ def answer_5(draw):
         f"At temperature {temperature} the divergence KL(teacher ‖ student) of a batch is {divergence:.3f}. The "
         f"cross-entropy with the labels is {labels:.2f}. The teacher has the weight {weight}, the labels have the "
         "rest. How large is the whole loss, with the usual factor? Write the number, to three decimals.",
-        weight * temperature**2 * divergence + (1 - weight) * labels, within=(0, 10), tolerance=0.002,
+        round(weight * temperature**2 * divergence + (1 - weight) * labels, 4), within=(0, 10), tolerance=0.002,
         hint="w * T² * KL + (1 - w) * CE.")
 
 # %% [markdown] essay="reflect" points=3

@@ -22,8 +22,8 @@ from shrinklab.train import Recipe, fit
 def lesson():
     """The lesson's own trainings, run once: about half a minute."""
     names = run_cells("05", "load", "cut", "first-epoch", "make-run", "own-loop", "pitfall-mask", "pitfall-rounds",
-                      "own-schedule", "ways", "lottery-ticket", "lottery-run", "lottery-job", "least-sure", "distil-run",
-                      "choose")
+                      "own-schedule", "ways", "lottery-ticket", "lottery-run", "lottery-job", "least-sure",
+                      "distil-run", "choose")
     pyplot.close("all")
     return names
 
