@@ -498,8 +498,8 @@ plot.lines(ax, ways.groupby(["plan", "amount"], sort=False).accuracy.mean().rese
 for plan, colour in zip(ways.plan.unique(), plot.COLOURS, strict=False):
     rows = ways[ways.plan == plan]
     ax.scatter(rows.amount, rows.accuracy, s=12, color=colour, alpha=0.5)
-ax.set(title="Six epochs of training in all (dots: single runs; lines: their means)", xticks=table.columns)
-ax.xaxis.set_major_formatter("{x:.0%}")
+ax.set_title("Six epochs of training in all (dots: single runs; lines: their means)")
+ax.set_xticks(table.columns, [f"{100 * end:.0f}" for end in table.columns])
 plt.show()
 
 # %% play=true key="ways-reading"
