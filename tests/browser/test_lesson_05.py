@@ -33,7 +33,9 @@ def test_lesson_05_runs_and_its_explorer_shows_what_the_library_computes(recover
     assert recover.violations(".sl-explorer") == []
     button = recover.page.get_by_role("button", name="Fine-tune now")
     button.scroll_into_view_if_needed()
+    job = recover.page.locator(".sl-job").filter(has=button)
     button.click()
-    expect(recover.page.locator(".sl-job .sl-headline, .sl-headline").last).to_contain_text("after fine-tuning",
-                                                                                          timeout=60_000)
+    expect(job.locator(".sl-headline")).to_contain_text("after fine-tuning", timeout=120_000)
+    right = job.locator("[data-number='after fine-tuning']").get_attribute("data-value")
+    assert float(right) > 0.95
     assert recover.failures == []
