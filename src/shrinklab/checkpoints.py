@@ -35,7 +35,8 @@ def prune_and_keep(model, data, amounts, recipe=None, **options):
     >>> [(one.amount, round(sparsity(one.pruned), 3), round(sparsity(one.tuned), 3)) for one in run]
     [(0.0, 0.0, 0.0), (0.5, 0.5, 0.5), (0.9, 0.9, 0.9)]
     """
-    run = [Checkpoint(0.0, model, model)]
+    whole = apply_masks(model, {})  # a copy
+    run = [Checkpoint(0.0, whole, whole)]
 
     def keep(step, network):
         # Training holds the mask, so the zeros of the trained network are those of the cut before it.
