@@ -77,3 +77,16 @@ def _hold(model, masks):
     with torch.no_grad():
         for name, mask in masks.items():
             parameters[name].masked_fill_(~mask, 0.0)  # a product would leave -0.0, which no file packs
+
+
+def held_step(weight, velocity, gradient, mask, rate):
+    """One step of SGD with momentum 0.9 and the mask held: the new weight and velocity, both 0 where the mask drops.
+
+    weight, velocity, gradient: the same shape; mask: bool tensor of that shape, True = keep; rate: learning rate.
+
+    >>> kept = torch.tensor([True, False])
+    >>> held_step(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 0.5]), torch.tensor([2.0, 1.0]), kept, 0.1)
+    (tensor([0.8000, 0.0000]), tensor([2., 0.]))
+    """
+    velocity = (0.9 * velocity + gradient).where(mask, 0.0)
+    return (weight - rate * velocity).where(mask, 0.0), velocity

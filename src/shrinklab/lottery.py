@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from shrinklab.errors import need
-from shrinklab.masks import apply_masks
+from shrinklab.masks import apply_masks, keep_highest
 from shrinklab.metrics import accuracy
 from shrinklab.train import Recipe, fit
 
@@ -38,6 +38,19 @@ def trained(model, data, recipe=None, *, masks=None, **options):
     network = apply_masks(model, masks or {})  # a copy
     fit(network, data, recipe, masks=masks, **options)
     return network
+
+
+def rewound(start, trained, amount):
+    """A ticket of one tensor: the weights of `start`, where those of `trained` are far from zero, and 0 elsewhere.
+
+    start, trained: the same shape; amount: the share that goes, 0 to 1, exactly, ties included.
+
+    >>> rewound(torch.tensor([0.5, -0.1, 0.3, 0.2]), torch.tensor([0.1, -2.0, 0.0, 1.5]), 0.5)
+    tensor([ 0.0000, -0.1000,  0.0000,  0.2000])
+    """
+    need(start.shape == trained.shape, f"start has shape {tuple(start.shape)}, trained {tuple(trained.shape)}",
+         "both are the same weights at two times", "pass the same layer of the same network")
+    return start.where(keep_highest(trained.abs(), amount), 0.0)
 
 
 def reinitialized(model, seed=0):

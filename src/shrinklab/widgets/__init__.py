@@ -14,6 +14,7 @@ _HOME = {
     "explore": "explore", "Guess": "guess",
     "Job": "job", "Cancelled": "job",
     "Practice": "quiz", "Placement": "quiz", "RecallCards": "quiz",
+    "recover_explorer": "recover", "fine_tune_job": "recover",
     "magnitude_explorer": "magnitude", "threshold_explorer": "threshold",
     "bits_explorer": "bits",
     "cost_explorer": "cost",
