@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -146,3 +147,12 @@ def test_slider_step(bench, tmp_path):
     rows = small_run(bench, "slider_step", ["lenet"], 200, tmp_path)
     assert len(rows) == 2
     assert rows["lenet, float32: largest difference in accuracy"].met
+
+
+def test_lessons(bench, monkeypatch, tmp_path, capsys):
+    module = bench("lessons")
+    monkeypatch.setattr(module, "run", lambda path: (61.0, 5) if path.stem.startswith("04") else (1.0, 3_000_000_000))
+    module.main(module.arguments("", tuple(module.LESSONS), ["04", "01", "--results", str(tmp_path)]))
+    told = capsys.readouterr().out
+    wanted = {"04.*: run": "NO", "04.*: memory": "yes", "01.*: run": "yes", "01.*: memory": "NO", "all lessons": "yes"}
+    assert {what: re.search(rf"{what}.*\| (yes|NO) +\|", told)[1] for what in wanted} == wanted
