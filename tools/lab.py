@@ -10,6 +10,7 @@ from pathlib import Path
 
 import workbook
 
+START = "00_start_here.ipynb"
 CONFIG = Path(__file__).resolve().parent / "lab_config"
 
 
@@ -26,7 +27,7 @@ def environment(base):
 def command(arguments):
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     home = f"--ServerApp.root_dir={workbook.Workbook().home}"
-    return [sys.executable, "-m", "jupyterlab", home, *root, *arguments]
+    return [sys.executable, "-m", "jupyterlab", home, f"--LabApp.default_url=/lab/tree/{START}", *root, *arguments]
 
 
 def main(arguments):

@@ -22,11 +22,11 @@ def back_up(book, folder, names):
     names = [name for name in names if (book.home / name).is_file()]
     if not names:
         return None
-    place = book.home / BACKUPS / f"{folder}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+    place = book.home / BACKUPS / f"{Path(folder).stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
     while place.exists():  # two resets within one second
         place = place.with_name(place.name + "+")
     for name in names:
-        copy = place / Path(name).relative_to(folder)
+        copy = place / (Path(name).relative_to(folder) if name != folder else name)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(book.home / name, copy)
     return place
@@ -35,7 +35,7 @@ def back_up(book, folder, names):
 def reset_lesson(book, wanted):
     """Put all files of a lesson back. Returns (folder, backup)."""
     folder = book.lesson(wanted)
-    names = [name for name in book.released() if name.startswith(f"{folder}/")]
+    names = [name for name in book.released() if name == folder or name.startswith(f"{folder}/")]
     backup, known = back_up(book, folder, names), book.manifest()
     for name in names:
         write(book.home / name, (book.course / name).read_bytes())
@@ -47,6 +47,8 @@ def reset_lesson(book, wanted):
 def reset_exercise(book, wanted, exercise):
     """Put one exercise's cell back and leave the others. Returns (cell id, backup)."""
     folder = book.lesson(wanted)
+    if folder in book.pages():
+        raise Mistake(f"LESSON is {wanted!r}; {folder} has no exercises; leave EXERCISE out")
     name = f"{folder}/{folder}.ipynb"
     released = read_notebook(book.course / name, "git checkout -- course")
     cell = find_exercise(released["cells"], exercise)

@@ -90,10 +90,17 @@ class Workbook:
     def lessons(self):
         return sorted({name.split("/")[0] for name in self.released() if "/" in name})
 
+    def pages(self):
+        """The files that are no lesson's: the start page and the glossary."""
+        return [name for name in self.released() if "/" not in name]
+
     def lesson(self, wanted):
-        """The folder of the lesson that is meant by "4", "04" or "04_magnitude_pruning"."""
+        """The folder of the lesson that is meant by "4", "04" or "04_magnitude_pruning"; of a page, its file."""
         folders = self.lessons()
         number = wanted.zfill(2) if wanted.isdigit() else wanted
+        for page in self.pages():
+            if number in (page, Path(page).stem, page.split("_")[0]):
+                return page
         for folder in folders:
             if number in (folder, folder.split("_")[0]):
                 return folder
@@ -106,7 +113,7 @@ def lines(report):
     """What sync did, for people."""
     said = [f"{what}: {name}" for what in ("added", "refreshed") for name in report[what]]
     for name in report["kept"]:
-        take = f"make reset LESSON={name.split('_')[0]}"
+        take = f"make reset LESSON={name.split('_')[0].removesuffix('.ipynb')}"
         said.append(f"kept yours: {name} (the release has changed; to take it, keeping a backup: {take})")
     return said
 

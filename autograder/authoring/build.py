@@ -22,6 +22,7 @@ from autograder.authoring.draw import SELF_STUDY
 from autograder.authoring.expand import expand
 from autograder.authoring.graded import drawn
 from autograder.authoring.leaks import leaks
+from autograder.authoring.pages import START, write_pages
 from autograder.authoring.preprocessors import RELEASE_PREPROCESSORS
 from autograder.authoring.problems import LessonError, Problem
 from autograder.authoring.rules import problems_of
@@ -74,7 +75,7 @@ def stale(root, only=None):
 
 def sources(root, only=None):
     """The lesson sources to build, in order. Raises BuildError when `only` names one that is not there."""
-    found = sorted((Path(root) / "solutions").glob("[0-9][0-9]_*.py"))
+    found = [path for path in sorted((Path(root) / "solutions").glob("[0-9][0-9]_*.py")) if path.stem != START]
     for wanted in only or ():
         if not any(_named(path, wanted) for path in found):
             raise BuildError(f"there is no lesson {wanted!r}; there are {', '.join(path.stem for path in found)}")
@@ -88,7 +89,7 @@ def _named(path, wanted):
 @contextmanager
 def _built(root, only, gradebook=None, term=None):
     """A temporary course folder with the built lessons, and their names (None: all there are)."""
-    paths = sources(root, only)
+    root, paths = Path(root), sources(root, only)
     with tempfile.TemporaryDirectory(prefix="shrinklab-build-") as folder:
         made = Path(folder).resolve()
         lessons, faults = [], []
@@ -100,6 +101,10 @@ def _built(root, only, gradebook=None, term=None):
             if _questions(path).exists():
                 # The code in the bank's questions is run by the bank's own tests.
                 faults += [f"solutions/{problem}" for problem in validate_file(_questions(path), run=False)]
+        try:
+            write_pages(root, made)
+        except LessonError as error:
+            faults.append(_below(error, root))
         if faults:
             raise BuildError("\n".join(faults))
         for lesson in lessons:
@@ -180,7 +185,7 @@ def _differences(made, root, names, top="course"):
 
 def _generated(root, names, top):
     """What the build makes below a folder. Anything else there would reach the students: it is refused."""
-    found = set()
+    found = {path.relative_to(root) for path in (root / "course").glob("*.ipynb")} if top == "course" else set()
     for folder in sorted((root / top).glob("[0-9][0-9]_*/")):
         if names is not None and folder.name not in names:
             continue

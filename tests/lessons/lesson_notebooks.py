@@ -6,12 +6,12 @@ from pathlib import Path
 import nbformat
 import nbformat.v4 as v4
 
-from autograder.authoring.build import METADATA
+from autograder.authoring.build import METADATA, sources
 from autograder.authoring.expand import expand
 from autograder.authoring.source import read_lesson
 
 ROOT = Path(__file__).parents[2]
-LESSONS = {path.stem[:2]: path for path in sorted((ROOT / "solutions").glob("[0-9][0-9]_*.py"))}
+LESSONS = {path.stem[:2]: path for path in sources(ROOT)}
 
 
 @lru_cache

@@ -60,6 +60,14 @@ def test_no_sentence_is_too_long(number):
     assert long == {}
 
 
+def test_no_sentence_of_the_pages_is_too_long():
+    for name in ("00_start_here", "glossary"):
+        cells = json.loads((ROOT / "course" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+        found = [one for cell in cells if cell["cell_type"] == "markdown" for one in sentences("".join(cell["source"]))]
+        assert [one for one in found if len(WORD.findall(one)) > LONGEST] == []
+        assert found
+
+
 @pytest.mark.parametrize("number", LESSONS)
 def test_no_word_belittles(number):
     found = {where: BELITTLING.findall(CODE.sub("", text)) for where, text in texts(number).items()}

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -157,3 +158,10 @@ def test_slider_rows(bench):
     assert [row.met for row in module.rows("lenet", found | {"in order": False, "interact": [190.0]})] == [
         False, True, False]
     assert module.p95(list(range(100))) == 94
+def test_lessons(bench, monkeypatch, tmp_path, capsys):
+    module = bench("lessons")
+    monkeypatch.setattr(module, "run", lambda path: (61.0, 5) if path.stem.startswith("04") else (1.0, 3_000_000_000))
+    module.main(module.arguments("", tuple(module.LESSONS), ["04", "01", "--results", str(tmp_path)]))
+    told = capsys.readouterr().out
+    wanted = {"04.*: run": "NO", "04.*: memory": "yes", "01.*: run": "yes", "01.*: memory": "NO", "all lessons": "yes"}
+    assert {what: re.search(rf"{what}.*\| (yes|NO) +\|", told)[1] for what in wanted} == wanted

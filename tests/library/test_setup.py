@@ -20,8 +20,8 @@ import workbook
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TARGETS = {
-    "lab", "check", "submit", "reset", "grade", "grade-demo", "formgrader", "feedback", "test", "lint", "build",
-    "screenshots", "baselines", "bench", "help",
+    "lab", "check", "submit", "reset", "progress", "grade", "grade-demo", "formgrader", "feedback", "test", "lint",
+    "build", "screenshots", "baselines", "bench", "help",
 }
 
 
@@ -459,6 +459,23 @@ def test_a_damaged_notebook_is_left_alone(book, text):
     assert (book.home / NOTEBOOK).read_text() == text
 
 
+def test_a_page_is_reset_like_a_lesson(book):
+    for name in ("00_start_here.ipynb", "glossary.ipynb"):
+        (book.course / name).write_text("released")
+    book.sync()
+    for name, wanted in (("00_start_here.ipynb", "00"), ("00_start_here.ipynb", "0"), ("glossary.ipynb", "glossary")):
+        (book.home / name).write_text("ran")
+        (book.course / name).write_text("newer")
+        take = f"make reset LESSON={wanted if wanted != '0' else '00'})"
+        assert any(line.endswith(take) for line in workbook.lines(book.sync()))
+        folder, backup = reset.reset_lesson(book, wanted)
+        assert (folder, (book.home / name).read_text(), (backup / name).read_text()) == (name, "newer", "ran")
+        (book.course / name).write_text("released")
+        book.sync()
+    with pytest.raises(workbook.Mistake, match=r"00_start_here.ipynb has no exercises; leave EXERCISE out"):
+        reset.reset_exercise(book, "00", "f")
+
+
 def test_the_reset_command_reports_a_mistake_and_no_traceback():
     outcome = subprocess.run([sys.executable, ROOT / "tools/reset.py", "99"], capture_output=True, text=True)
     assert outcome.returncode == 1
@@ -471,6 +488,8 @@ def test_lab_is_rooted_in_the_workbook_and_passes_arguments_on(monkeypatch):
     line = lab.command(["--no-browser", "--port", "9999"])
     assert line[-4:] == ["--allow-root", "--no-browser", "--port", "9999"]
     assert f"--ServerApp.root_dir={ROOT / 'workbook'}" in line
+    assert f"--LabApp.default_url=/lab/tree/{lab.START}" in line
+    assert (ROOT / "course" / lab.START).exists()
     monkeypatch.setattr("os.geteuid", lambda: 1000, raising=False)
     assert "--allow-root" not in lab.command([])
 
