@@ -158,6 +158,8 @@ def test_slider_rows(bench):
     assert [row.met for row in module.rows("lenet", found | {"in order": False, "interact": [190.0]})] == [
         False, True, False]
     assert module.p95(list(range(100))) == 94
+
+
 def test_lessons(bench, monkeypatch, tmp_path, capsys):
     module = bench("lessons")
     monkeypatch.setattr(module, "run", lambda path: (61.0, 5) if path.stem.startswith("04") else (1.0, 3_000_000_000))
