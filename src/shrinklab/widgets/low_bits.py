@@ -76,7 +76,7 @@ def low_bits_explorer(model=None, split=None, calibration=None, *, trained=None)
         Range("bits", 2, 8, value=8, label="Bits a weight"),
         Select("layer", layers, label="Layer shown"),
     ], views=[
-        NumberLine("line", "Where the weights of the layer land", x="weight", parts=("weight", "weight beyond the grid")),
+        NumberLine("line", "Where the weights of the layer land", x="weight", parts=("weight", "beyond the grid")),
         Bars("accuracy", "Images right", x="share of the images", x_max=1.0),
         Bars("parts", "What the file is made of", x="kilobytes (1 kB = 1,000 bytes)"),
     ])
