@@ -74,7 +74,8 @@ def low_bits_explorer(model=None, split=None, calibration=None, *, trained=None)
                     controls=[
         Select("way", WAYS, label="Round to"),
         Range("bits", 2, 8, value=8, label="Bits a weight"),
-        Select("layer", layers, label="Layer shown"),
+        Select("layer", layers, value=max(layers, key=lambda name: model.get_submodule(name).weight.numel()),
+               label="Layer shown"),
     ], views=[
         NumberLine("line", "Where the weights of the layer land", x="weight", parts=("weight", "beyond the grid")),
         Bars("accuracy", "Images right", x="share of the images", x_max=1.0),
