@@ -32,7 +32,7 @@ def test_lesson_09_runs_and_its_explorer_shows_what_the_library_computes(low_bit
             assert settled(explorer)["bits"] == bits
             for name in ("no training", "different values in the layer", "file", "times smaller"):
                 assert shown(explorer, name) == pytest.approx(expected["numbers"][name]["value"]), (way, bits, name)
-    explorer.get_by_label("Round to").select_option(label="even grid for weights and values between layers")
+    explorer.get_by_label("Round to").select_option(label="even grid, everything")
     slider.press("Home")
     settled(explorer)
     assert shown(explorer, "after training") > shown(explorer, "no training") + 0.3

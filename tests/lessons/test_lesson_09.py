@@ -161,13 +161,15 @@ NOTHING = {
 
 def test_the_sentences_about_resnet8_hold():
     resnet, photos = pretrained("resnet8"), load("cifar10")
-    for bits, least in ((6, -0.01), (4, -0.01), (3, 0.1)):  # the codebook is never behind, and far ahead at few bits
+    split, difference = photos.validation[:250], {}
+    for bits in (6, 4, 3):
         grid = quantize_model(resnet, photos.train.images[:128], Scheme(bits, 8, weight_observer="mse"))
         book = share_weights(resnet, bits)
-        split = photos.validation[:250]
-        assert accuracy(book, split) - accuracy(grid, split) > least
+        difference[bits] = accuracy(book, split) - accuracy(grid, split)
         assert codebook_bytes(book) < quantized_bytes(grid)
-        assert bits < 6 or accuracy(grid, split) > accuracy(resnet, split) - 0.02  # rounding pays "often at 6"
+    assert max(abs(difference[6]), abs(difference[4])) < 0.025
+    assert difference[3] > 0.1
+    assert accuracy(resnet, split) - accuracy(book, split) > 0.05  # at 3 bits even the codebook loses much
 
 
 @pytest.mark.parametrize(("name", "source"), [(name, one) for name, ways in NOTHING.items() for one in ways])

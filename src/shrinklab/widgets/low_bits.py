@@ -14,8 +14,7 @@ from shrinklab.widgets.controls import Range, Select
 from shrinklab.widgets.explorer import Explorer
 from shrinklab.widgets.views import Bars, NumberLine
 
-WAYS = [("shared values (k-means codebook)", "codebook"), ("even grid for the weights", "weights"),
-        ("even grid for weights and values between layers", "all")]
+WAYS = [("shared values (codebook)", "codebook"), ("even grid, weights", "weights"), ("even grid, everything", "all")]
 SHOWN = 120  # weights on the number line
 PARTS = ["packed: b bits a weight", "the same, coded", "tables or scales", "biases and header", "whole file"]
 
@@ -27,7 +26,8 @@ def low_bits_explorer(model=None, split=None, calibration=None, *, trained=None)
 
     model, split: the trained LeNet and 1,000 MNIST validation images unless given; calibration: images for the grids
     between the layers, float (N, C, H, W), 128 training images unless given. trained: {(way, bits): the network after
-    training}, whose accuracy is shown beside; ways are "codebook", "weights" and "all". Each move makes a small copy
+    training}, whose accuracy is shown beside; ways are "codebook", "weights" (the values between the layers keep 8
+    bits) and "all" (they have as few). Each move makes a small copy
     of the model, writes its file and runs it.
 
     >>> from shrinklab.models import build
