@@ -27,8 +27,7 @@ def low_bits_explorer(model=None, split=None, calibration=None, *, trained=None)
     model, split: the trained LeNet and 1,000 MNIST validation images unless given; calibration: images for the grids
     between the layers, float (N, C, H, W), 128 training images unless given. trained: {(way, bits): the network after
     training}, whose accuracy is shown beside; ways are "codebook", "weights" (the values between the layers keep 8
-    bits) and "all" (they have as few). Each move makes a small copy
-    of the model, writes its file and runs it.
+    bits) and "all" (they have as few). Each move makes a small copy of the model, writes its file and runs it.
 
     >>> from shrinklab.models import build
     >>> explorer = low_bits_explorer(build("lenet", channels=[2, 4], hidden=[20, 10]), load("mnist").validation[:50])
