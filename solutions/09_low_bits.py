@@ -234,7 +234,7 @@ plt.show()
 
 # %% [markdown] key="toy-cost"
 # The lie has a price. Ask for 0.6, which is no value of the grid. At 0 the estimator says *up*, at 1 it says *down*.
-# The weight then swings to and fro about the edge for ever. Networks do the same with many weights at once.
+# The weight then swings back and forth about the edge for ever. Networks do the same with many weights at once.
 # That is why the steps must become small towards the end of the training.
 
 # %% play=true key="toy-swing"
