@@ -21,6 +21,7 @@ _HOME = {
     "calibration_explorer": "calibration",
     "trust_explorer": "trust",
     "channels_explorer": "channels",
+    "low_bits_explorer": "low_bits",
 }
 __all__ = list(_HOME)
 
