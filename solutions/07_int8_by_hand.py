@@ -893,7 +893,8 @@ figure, ax = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
 plot.lines(ax, ways[ways.bits >= 4], "bits", "accuracy", by="way")  # fewer: the next section
 ax.axhline(float_right, color="black", linestyle="--", linewidth=1)
 ax.annotate("32-bit floats", (4, float_right), xytext=(0, 4), textcoords="offset points", fontsize="small")
-ax.set(title=f"ResNet8, weights rounded, {len(photos)} validation photos", xlabel="bits of each weight")
+ax.set(title=f"ResNet8, weights rounded, {len(photos)} validation photos", xlabel="bits of each weight",
+       xticks=[4, 5, 6, 8])
 plt.show()
 
 # %% play=true key="ways-reading"
