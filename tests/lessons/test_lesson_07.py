@@ -166,6 +166,29 @@ def test_no_guess_shows_its_truth():
     assert [cell.id for cell in guesses if "lambda" in cell.source.split("\n")[0]] == []
 
 
+def test_both_the_eighth_value_and_the_range_of_the_affine_grid_help_at_three_bits(model, images):
+    def right(count, low, high):
+        def move(weight):
+            bottom, step = low(weight), (high(weight) - low(weight)) / (count - 1)
+            zero = torch.round(-bottom / step)
+            return ((torch.round(weight / step) + zero).clamp(0, count - 1) - zero) * step
+        return accuracy(round_weights(model, move), images)
+
+    both_sides = (lambda weight: -weight.abs().max(), lambda weight: weight.abs().max())
+    symmetric = right(7, *both_sides)
+    assert right(8, *both_sides) > symmetric + 0.02
+    assert right(7, torch.min, torch.max) > symmetric + 0.02
+
+
+def test_nothing_shown_before_a_guess_answers_it():
+    cells = {cell.id: cell.source for cell in released(NUMBER).cells}
+    before = list(cells)
+    until_decibels = " ".join(cells[one] for one in before[:before.index("07-predict-db")] if one != "07-predict-few")
+    assert "6 dB" not in until_decibels
+    assert "decibels a bit" not in until_decibels
+    assert "ways[ways.bits >= 4]" in cells["07-ways-picture"]  # 2 bits are the guess of the next section
+
+
 def test_an_answer_is_told_neither_right_nor_wrong_before_it_is_graded(capsys):
     checks = {cell.metadata["shrinklab"]["name"]: cell.source for cell in released(NUMBER).cells
               if cell.metadata.get("shrinklab", {}).get("kind") == "check"}
