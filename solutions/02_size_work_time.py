@@ -40,7 +40,7 @@ from shrinklab.data import load
 from shrinklab.deploy import export
 from shrinklab.exercise import check, expect, student, student_call, use
 from shrinklab.files import file_bytes
-from shrinklab.masks import apply_masks, global_masks, sparsity
+from shrinklab.masks import apply_masks, global_masks
 from shrinklab.measure import count_macs, flip_rate, latency, measure, peak_memory, verdict
 from shrinklab.metrics import accuracy
 from shrinklab.models import pretrained
@@ -138,7 +138,8 @@ print(f"                      {sooner:.1f} times as fast")
 # ## Parameters, nonzeros, MACs, bytes
 #
 # - **Parameters** are the numbers that were learned: weights and biases.
-# - **Nonzeros** are the parameters that are not zero. Pruning by masks lowers these and nothing else in this list.
+# - **Nonzeros** are the parameters that are not zero. Pruning by masks (lesson 04) sets weights to zero: it lowers this
+#   number, and nothing else in this list.
 # - A **MAC** is a multiply-accumulate: one multiplication and the addition that goes with it.
 #   Papers that count **FLOPs** count both, so one MAC is two FLOPs.
 # - **Bytes** are the size of the file that you ship. A float32 takes four.
@@ -154,7 +155,7 @@ for size in (1, 5, 10):
 
 # %% [markdown] key="tiny-conv-after"
 # The layer stays the same, so its parameters do. But it uses each weight again at every position of the output:
-# 4 × 2 × 3 × 3 = 72 weights, 72 MACs at one position, 1,800 at 25.
+# 4 × 2 × 3 × 3 = 72 weights do 72 MACs at one position and 1,800 at 25. With 4 biases they are the 76 parameters.
 # **Parameters tell about the file, MACs about the work.** The biases are added, not multiplied: they cost no MAC.
 
 # %% play=true key="predict-layers" tags=["hide-input"]
@@ -204,7 +205,9 @@ expect(pair[0], 144, id="parameters", needs="pair",
 expect(pair[1], 144, id="one-position", needs="pair",
        hint="At a single position each of the 144 weights is used once: 144 MACs. A MAC is the multiplication together "
             "with its addition.")
-expect(student("conv_cost", (8, 2, 3, 3), (1, 8, 4, 5), False)[1], 2880, id="positions", needs="one-position",
+expect(student("conv_cost", (8, 2, 3, 3), (1, 8, 4, 5), False)[0], 144, id="order", needs="one-position",
+       hint="The parameters come first and the MACs second. On a larger image the layer has the same 144 parameters.")
+expect(student("conv_cost", (8, 2, 3, 3), (1, 8, 4, 5), False)[1], 2880, id="positions", needs="order",
        hint="The same weights at 4 x 5 = 20 positions: 144 x 20. Height and width may differ, and the outputs are in "
             "the 144 already.")
 expect(student("conv_cost", (8, 2, 3, 3), (1, 8, 4, 5), True)[0], 152, id="bias", needs="parameters",
@@ -280,7 +283,9 @@ pd.DataFrame(rows).style.format("{:,}")
 # A small device has no disk to swap to: one byte too many, and the network does not run at all.
 
 # %% play=true key="predict-memory" tags=["hide-input"]
-Guess("ResNet8 takes one photo, then a batch of 32. How many times the peak memory does the batch need?",
+weights = 4 * sum(one.numel() for one in resnet.parameters()) / peak_memory(resnet, photo)
+Guess(f"ResNet8 takes one photo. Of its peak memory {weights:.0%} are weights, nearly all the rest are activations. "
+      "Then it takes a batch of 32. How many times the peak memory of one photo does the batch need?",
       lambda: round(peak_memory(resnet, photos.images[:32]) / peak_memory(resnet, photo), 1), unit="times",
       explain="Weights are there once, whatever the batch. Activations are there once for each image, and in a network "
               "on images they soon outweigh the weights.")
@@ -325,9 +330,9 @@ print(f"mean:         {np.mean(times) / np.median(times):5.2f} times the median"
 # %% [markdown] key="clock-after"
 # Three things to see, more or less strongly on each machine:
 #
-# - **The first call is often slow.** Memory is allocated, kernels are chosen and prepared, caches are cold. (A
-#   **kernel** is the routine that computes a layer.) So we let some calls pass, the **warm-up**, and leave them out.
-#   Run the two cells again: much is prepared by then.
+# - **The first call is often slow.** Memory is allocated, kernels are chosen and prepared, caches are cold. (Here
+#   a **kernel** is the routine that computes a layer, not the weights of a convolution.) So we let some calls pass, the
+#   **warm-up**, and leave them out. Run the two cells again: much is prepared by then.
 # - **Some calls are slow for no reason of the network's own.** The computer did something else. Nothing makes a call
 #   much faster than usual, so the slow ones pull the mean up. The **median**, the middle call, hardly notices them.
 # - **The slow ones are real, too.** A user who waits for the slowest of a hundred answers is right to complain.
@@ -367,13 +372,14 @@ pair = student("latency_summary", skewed, 0)
 expect(pair, np.zeros(2), atol=np.inf, id="pair",
        hint="Return two numbers, the median first and p95 second.")
 expect(pair[0], 2.0, id="median", needs="pair",
-       hint="The middle one of 1, 1, 2, 3, 13 is 2. The mean would be 4: one slow call pulls it up. The unit stays as "
-            "it is.")
+       hint="The middle one of 1, 1, 2, 3, 13 is 2: with no warm-up all five count. The mean would be 4, for one slow "
+            "call pulls it up. The unit stays as it is.")
 hundred = [float(number) for number in range(101)]
 expect(student("latency_summary", hundred, 0)[1], 95.0, id="p95", needs="pair",
        hint="Of the times 0, 1, ..., 100 the 95th percentile is 95: the slow end, but not the slowest one.")
-expect(student("latency_summary", [5.0, 1.0, 4.0, 2.0, 3.0], 0)[0], 3.0, id="any-order", needs="median",
-       hint="Times come in the order of the calls. The middle one is the middle by size, 3.")
+expect(student("latency_summary", [60.0, 1.0, 5.0, 2.0, 20.0, 3.0, 4.0], 0)[0], 4.0, id="any-order", needs="median",
+       hint="Times come in the order of the calls. The middle one by size is 4: three are faster, three slower. How "
+            "slow the slow ones are does not matter.")
 expect(student("latency_summary", [1.0, 2.0, 3.0, 4.0], 0)[0], 2.5, id="even", needs="median",
        hint="With four times the median lies half-way between the two in the middle: 2.5.")
 expect(student("latency_summary", [9.0, 8.0, 1.0, 2.0, 3.0], 2)[0], 2.0, id="warm-up", needs="median",
@@ -382,13 +388,15 @@ expect(student("latency_summary", [1.0, 2.0, 9.0, 7.0, 8.0], 2)[0], 8.0, id="fir
        hint="The warm-up is the first calls, not the slowest ones: 1 and 2 go here.")
 expect(student("latency_summary", [5.0, 1.0, 2.0, 3.0, 4.0], 0)[1], 4.8, id="between", needs="p95",
        hint="p95 of 1 to 5 is 4.8, between two times: np.percentile(values, 95) interpolates.")
+expect(student("latency_summary", [9.0, 8.0, 1.0, 2.0, 3.0], 2)[1], 2.9, id="p95-warm-up", needs="between",
+       hint="The warm-up counts for neither of the two figures: p95 of 1, 2 and 3 is 2.9.")
 expect(student_call("latency_summary", [3.0, 2.0, 1.0], 1).arguments[0], [3.0, 2.0, 1.0], id="unchanged",
        needs="median", hint="Your function changed the list that it was given. sort() and del work in place; sorted() "
        "and a slice make a new list.")
 ### BEGIN HIDDEN TESTS
 drawn = (1 + np.random.default_rng(2).lognormal(size=73)).tolist()
 expect(student("latency_summary", drawn, 13), timing.summary(drawn, 13), id="drawn", needs="pair",
-       hint="On 73 calls with a warm-up of 13 your numbers are off.")
+       hint="On 73 calls with a warm-up of 13 your numbers are off. Is anything rounded?")
 expect([student("latency_summary", [7.0], 0), student("latency_summary", [9.0, 7.0], 1)], [[7.0, 7.0]] * 2, id="one",
        needs="pair", hint="One call is left: it is the median and p95 at once.")
 ### END HIDDEN TESTS
@@ -411,8 +419,9 @@ def read_off(warm_up, calls):
 explore(read_off, warm_up=(0, 20), calls=(30, 100))
 
 # %% [markdown] key="protocol"
-# How you measured belongs to the number. **A latency without threads, batch and runtime is no measurement.**
-# The library's `latency` notes them down.
+# How you measured belongs to the number. The **runtime** is the software that runs the network, here PyTorch.
+# **A latency without device, runtime, threads and batch is no measurement.** The library's `latency` notes down threads
+# and batch, which the next section is about. Device and runtime you write beside it.
 
 # %% play=true key="protocol-run"
 latency(lambda: resnet(photo), warm_up=10, repeats=50, threads=1, batch=1)
@@ -484,7 +493,7 @@ def record(network, calls=40):
     return torch.tensor(rows, dtype=torch.float64)
 
 # %% play=true key="debug-use"
-network_times = use("model_times", otherwise=lambda log, warm_up: 1000 * (log[warm_up:, 2] - log[warm_up:, 1]))
+network_times = use("model_times", otherwise=timing.network_times)
 logs = {"ResNet8": record(resnet), "half of its channels": record(half)}
 alone = {name: network_times(log, 10).median().item() for name, log in logs.items()}
 together = {name: 1000 * (log[10:, 2] - log[10:, 0]).median().item() for name, log in logs.items()}
@@ -505,39 +514,48 @@ for what, figures in (("network alone", alone), ("with preparing", together)):
 # A server that sorts a million photos at night cares about throughput.
 
 # %% play=true key="predict-batch" tags=["hide-input"]
-Guess("ResNet8 takes 32 photos at a time and not one. How many times as many photos a second does it get through?",
-      lambda: round(32 * latency(lambda: resnet(photo), repeats=30).p50_ms
-                    / latency(lambda: resnet(photos.images[:32]), warm_up=2, repeats=9).p50_ms, 2), unit="times",
-      explain="Some of the cost is there once for each call, and a batch shares it out. The multiplications are there "
-              "for each photo.")
+calls = {name: len(profile(network, photo, repeats=1).layers) for name, network in networks.items()}
+Guess("The explorer showed ResNet8 with larger batches. What about MobileNet? "
+      f"It calls {calls['MobileNet']} layers for each batch, ResNet8 calls {calls['ResNet8']}. How many times as many "
+      "photos a second does MobileNet get through, when it takes 32 photos at a time and not one?",
+      lambda: round(32 * latency(lambda: mobilenet(photo), repeats=30).p50_ms
+                    / latency(lambda: mobilenet(photos.images[:32]), warm_up=2, repeats=9).p50_ms, 2), unit="times",
+      explain="Some of the cost is there once for each call of a layer, and a batch shares it out. The multiplications "
+              "are there for each photo.")
 
 # %% play=true key="batch-run"
-rows = []
-for batch in (1, 2, 4, 8, 16, 32, 64):
-    some = photos.images[:batch]
-    timed = latency(lambda some=some: resnet(some), warm_up=2, repeats=max(5, 40 // batch), batch=batch)
-    rows.append({"batch": batch, "latency (ms)": timed.p50_ms, "photos a second": 1000 * batch / timed.p50_ms})
-by_batch = pd.DataFrame(rows).set_index("batch")
+by_batch = {}
+for name, network in networks.items():
+    rows = []
+    for batch in (1, 2, 4, 8, 16, 32, 64):
+        some, repeats = photos.images[:batch], max(5, 40 // batch)
+        timed = latency(lambda network=network, some=some: network(some), warm_up=2, repeats=repeats, batch=batch)
+        rows.append({"batch": batch, "latency (ms)": timed.p50_ms, "photos a second": 1000 * batch / timed.p50_ms})
+    by_batch[name] = pd.DataFrame(rows).set_index("batch")
 
 # %% play=true key="batch-picture"
 figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
-for ax, column, title in zip(axes, by_batch.columns, ("One call takes longer", "Photos done in a second"), strict=True):
-    ax.plot(by_batch.index, by_batch[column], "o-", color=plot.COLOURS[0])
+titles = {"latency (ms)": "One call takes longer", "photos a second": "Photos done in a second"}
+for ax, (column, title) in zip(axes, titles.items(), strict=True):
+    for name, colour, line in (("ResNet8", plot.COLOURS[0], "o-"), ("MobileNet", plot.COLOURS[1], "^--")):
+        ax.plot(by_batch[name].index, by_batch[name][column], line, color=colour, label=name)
     ax.set(title=title, xlabel="photos at a time", ylabel=column, ylim=(0, None))
     ax.grid(alpha=0.3)
-figure.suptitle("ResNet8 in PyTorch, one thread")
+axes[0].legend()
+figure.suptitle("Both networks in PyTorch, one thread")
 plt.show()
 
 # %% play=true key="batch-reading"
-best = by_batch["photos a second"].idxmax()
-print(f"most photos a second with {best} at a time: "
-      f"{by_batch['photos a second'].max() / by_batch['photos a second'][1]:.2f} times as many as one by one")
-print(f"but each call then takes {by_batch['latency (ms)'][best] / by_batch['latency (ms)'][1]:.1f} times as long")
+for name, found in by_batch.items():
+    best = found["photos a second"].idxmax()
+    more, longer = (found[column][best] / found[column][1] for column in ("photos a second", "latency (ms)"))
+    print(f"{name}: most photos a second with {best} at a time, {more:.2f} times as many as one by one;")
+    print(f"    each call then takes {longer:.1f} times as long")
 
 # %% [markdown] key="batch-after"
-# The right curve rises as long as each call has a fixed cost that more photos can share. Then it is flat, or falls
-# again: large batches no longer fit into the processor's fast memory.
-# **Latency and throughput are different goals.** Whoever reports one must not be read as if it were the other.
+# A curve on the right rises as long as each call has a fixed cost that more photos can share. Then it is flat, or falls
+# again: a large batch may not fit into the processor's fast memory, and a long call is interrupted more often.
+# **Latency and throughput are different goals.** A good figure for one does not promise a good one for the other.
 #
 # A **thread** is a strand of work that a processor core can take. More threads may help, or not.
 
@@ -551,6 +569,7 @@ for batch in (1, 32):
 # %% [markdown] key="threads-after"
 # Two threads would be twice as fast if the work could be shared out for nothing. Small layers give little to share, and
 # handing it out costs time. And if the second core is busy, or there is none, two threads are slower.
+# A figure above 2 means that the computer was busy with something else when one thread was timed.
 # So compare networks with the **same** number of threads: the number that the product will have.
 
 # %% [markdown] key="roof"
@@ -586,7 +605,8 @@ machine = roofline.measure_machine()
 print(f"peak rate:               {machine.macs_per_second / 1e9:6.1f} billion MACs a second")
 print(f"bandwidth, main memory:  {machine.bytes_per_second / 1e9:6.1f} billion bytes a second")
 print(f"bandwidth, cache:        {machine.cache_bytes_per_second / 1e9:6.1f} billion bytes a second")
-print(f"to be kept busy from main memory, it needs {machine.ridge:.1f} MACs for each byte")
+print(f"to be kept busy from main memory, it needs {machine.ridge:.1f} MACs for each byte, "
+      f"that is {2 * machine.ridge:.1f} FLOPs")
 
 # %% [markdown] key="exercise-3"
 # ### Exercise 3: the roof over a layer
@@ -640,13 +660,13 @@ expect(student("layer_bound", 500, 20, 1000, 100), [500.0, "compute"], id="short
 expect(student("layer_bound", 700, 70, 1000, 100)[1], "compute", id="tie", needs="memory",
        hint='If both take equally long, the word is "compute".')
 expect(student("layer_bound", 442368, 79552, 4e9, 8e9), [442368 / 4e6, "compute"], id="resnet", needs="compute-time",
-       hint="On ResNet8's first layer your numbers are off.")
+       hint="On ResNet8's first layer your numbers are off. It takes a fraction of a millisecond: round nothing.")
 ### END HIDDEN TESTS
 
 # %% [markdown] key="roof-quick"
-# **Going further.** A device draws power for both: by Horowitz (2014), at 45 nm, a float32 multiplication takes 3.7
-# picojoules and fetching 64 bits from main memory 1,300 or more. Write `layer_energy`. Which layers of ResNet8 would
-# you shrink first for the battery?
+# **Going further.** A device draws power for both. By Horowitz (2014), at 45 nm, a float32 multiplication takes 3.7
+# picojoules and an addition 0.9. Fetching 64 bits from main memory takes 1,300 to 2,600. Write `layer_energy`. Which
+# layers of ResNet8 would you shrink first for the battery?
 
 # %% [markdown] key="bound-use-text"
 # Your rule now adds up over all layers of a trained network. Even with all data in the cache, it cannot be done sooner
@@ -710,7 +730,8 @@ for (name, how), found in profiles.items():
 # - Compare the two pictures. With one photo at a time the same layers usually stay further below the roofs. There is a
 #   third cost: each call of a layer has a **fixed cost** of some microseconds, whatever it computes. MobileNet makes
 #   more calls than ResNet8.
-# - With more photos at a time the fixed cost is shared, and the points rise.
+# - With more photos at a time the fixed cost is shared, and the points rise. The lowest point of each network is
+#   usually its last layer: so few MACs that the fixed cost is nearly all of its time.
 #
 # A layer may lie above the solid roof: its data came from the cache. A point slightly above everything would mean
 # that the computer was busy while we measured the roof.
@@ -728,11 +749,10 @@ for layer in found.layers:
     moved = layer.moved_bytes(32)
     _, roof = roofline.roofline(32 * layer.macs, moved, machine.macs_per_second, machine.bytes_per_second)
     rows.append({"layer": layer.name, "kind": layer.kind, "million MACs": 32 * layer.macs / 1e6,
-                 "MB moved": moved / 1e6, "ms": layer.time_ms, "share of time": layer.time_ms / found.total_ms,
-                 "roof": roof})
+                 "MB moved": moved / 1e6, "ms": layer.time_ms, "roof": roof})
 by_layer = pd.DataFrame(rows)
 multiplying = by_layer[by_layer["million MACs"] > 0].drop(columns="kind").set_index("layer")
-multiplying.style.format({"million MACs": "{:.1f}", "MB moved": "{:.2f}", "ms": "{:.3f}", "share of time": "{:.0%}"})
+multiplying.style.format({"million MACs": "{:.1f}", "MB moved": "{:.2f}", "ms": "{:.3f}"})
 
 # %% [markdown] key="layers-text"
 # These layers do **all** the MACs. Do they also take all the time?
@@ -754,7 +774,9 @@ kinds.sort_values("ms", ascending=False).style.format(
     na_rep="")
 
 # %% [markdown] key="layers-after"
-# A model of cost that knows only MACs is blind to all rows but two.
+# A model of cost that knows only MACs is blind to all rows but two. (*Between the layers* is what no layer took: the
+# additions where two paths of the network meet, and Python's own work.)
+#
 # That is also why a good runtime **fuses** layers: it folds batch norm into the convolution before it, and applies ReLU
 # while the numbers are still in the processor. No MAC is saved, but a trip to memory and back is. PyTorch, run layer
 # by layer as here, does not do that. ONNX Runtime does.
@@ -764,18 +786,21 @@ kinds.sort_values("ms", ascending=False).style.format(
 # *Short path*
 #
 # So who is right about MobileNet? That depends on where it will run. The **target device** is the one that the product
-# ships on, with its runtime, its threads and its batch. A speed-up is a property of a network **on a device**.
+# ships on, with its runtime (the software that runs the network), its threads and its batch. A speed-up is a property
+# of a network **on a device**.
 #
 # Why may the desktop's speed-up not appear on the phone?
 #
-# - Another processor has another ridge. Williams and others (2009) saw it move from 1.0 to 4.4 FLOPs a byte between two
-#   generations of one maker's chips. A layer that was compute bound on the old one may be memory bound on the new.
-# - Another runtime has other kernels, and fuses other layers. What it has no good kernel for is slow.
+# - Another processor has another ridge. Williams and others (2009) found 1.0 FLOPs a byte for the Opteron X2, and 4.4
+#   for the Opteron X4 after it. One MAC is two FLOPs; this computer's ridge is printed above in both. A layer that was
+#   compute bound on the old processor may be memory bound on the new one.
+# - Another runtime has other kernels, the routines that compute layers. It fuses other layers: computes them in one go.
+#   What it has no good kernel for is slow.
 # - A phone takes one image at a time; on the desktop somebody measured a batch of 64.
 # - A phone has small caches, slow cores beside fast ones, and slows down when it gets warm.
 #
 # Tan and others (2019) give an example, measured on a phone: MobileNet with 575 million MACs took 113 ms; NASNet, with
-# 564 million, took 183 ms.
+# 564 million, took 183 ms. For each MAC NASNet took 1.65 times as long. The same figure for our networks comes below.
 #
 # We have no phone here. The nearest thing on this computer: a runtime made for shipping, **ONNX Runtime**, with one
 # thread and one photo at a time. Call that the target, and PyTorch with 64 photos at a time the desktop.
@@ -810,11 +835,13 @@ for name in ("ResNet8, half of the channels", "MobileNet"):
     print(f"{name}: {fewer_macs:.1f} times fewer MACs")
     print(f"    {desktop:.2f} times as fast on the desktop, {target:.2f} times on the target")
     print(f"    the desktop's figure is {desktop / target:.2f} times the target's")
+    print(f"    for each MAC it takes {fewer_macs / target:.2f} times as long as ResNet8 on the target")
 
 # %% [markdown] key="target-after"
-# If the last figures are near 1, the desktop was a fair witness today. Where they are not, it would have misled you. It
-# can err in both directions: praise a network that disappoints on the phone, or talk you out of one that is fine there.
-# Either way you know only **because you measured on the target**.
+# Where the desktop's figure is near 1 times the target's, the desktop was a fair witness today. Where it is not, it
+# would have misled you. It can err in both directions: praise a network that disappoints on the phone, or talk you out
+# of one that is fine there. And where the last figure is not near 1, the MACs mislead, too. NASNet's was 1.65 on that
+# phone. Either way you know only **because you measured on the target**.
 
 # %% [markdown] key="measure"
 # ## Measure, then judge
@@ -840,6 +867,9 @@ print(f"chosen: {chosen}")
 # Now, and only now, the **test** images: once, for the final numbers, and on the target: the file that ships, in the
 # runtime that ships. The **95 % interval** says how far the accuracy may be off because these photos were drawn and not
 # others.
+#
+# The *dense file* is the ONNX file now, so its bytes differ from those of the PyTorch file above. The *gzip file* is
+# the same file, compressed.
 
 # %% play=true key="measure-run"
 test = load("cifar10").test[:2000]
@@ -937,11 +967,12 @@ def answer_3(draw):
     warm_up = draw.integer(2, 3)
     slow = draw.sample([131, 135, 142, 148, 157], warm_up)
     usual = draw.sample(list(range(11, 30)), 3)
-    counted = draw.sample([*usual, draw.integer(70, 99)], 4)
+    # A slow call is no warm-up because it is slow; it never comes first, or it would look like one that was forgotten.
+    counted = [usual[0], *draw.sample([*usual[1:], draw.integer(70, 99)], 3)]
     low, high = sorted(counted)[1:3]
     return draw.number(
         f"Somebody times a network {warm_up + 4} times in a row: {', '.join(map(str, [*slow, *counted]))} ms. The "
-        f"first {warm_up} calls were meant as warm-up. Which median belongs into the report? Write the number of "
+        f"first {warm_up} calls are the warm-up. Which median belongs in the report? Write the number of "
         "milliseconds.",
         (low + high) / 2, within=(0, 1000), tolerance=0.01,
         hint="Leave the warm-up out first. Then put what is left in order. With an even number of calls the median "

@@ -53,6 +53,23 @@ def summary(times, warm_up):
     return float(p50), float(p95)
 
 
+def network_times(log, warm_up):
+    """Milliseconds that the network took in each call of a log after the first warm_up of them.
+
+    log: float tensor (calls, 3), seconds at which preparing starts, the network starts, the network ends; it is not
+    changed -> float tensor (calls - warm_up,).
+
+    >>> network_times(torch.tensor([[0.0, 3.0, 3.5], [10.0, 13.0, 14.5]]), warm_up=1)
+    tensor([1500.])
+    """
+    need(log.ndim == 2 and log.shape[1] == 3, f"the log has shape {tuple(log.shape)}",
+         "a log has a row for each call, with three readings", "give a tensor (calls, 3)")
+    need(0 <= warm_up < len(log), f"warm_up is {warm_up} of {len(log)} calls", "at least one call is left",
+         "leave out fewer")
+    _, starts, ends = log[warm_up:].T
+    return 1000 * (ends - starts)
+
+
 def call_times(run, calls, *, threads=1):
     """Milliseconds of each of so many calls of a function without arguments, the first ones included: a list.
 

@@ -9,8 +9,10 @@ import re
 
 import pytest
 import torch
-from lesson_notebooks import released, run_cells, solution
+from lesson_notebooks import LESSONS, released, run_cells, solution
 
+from autograder.authoring.graded import draw_item
+from autograder.authoring.source import read_lesson
 from autograder.engine import grade_cells
 from shrinklab.channels import recalibrate_batch_norm, shrink_channels
 from shrinklab.files import file_bytes
@@ -82,8 +84,10 @@ def test_the_reading_says_what_the_table_holds(lesson, capsys):
     assert capsys.readouterr().out.splitlines() == [
         f"{NARROW}: 3.9 times fewer MACs", "    5.00 times as fast on the desktop, 2.00 times on the target",
         "    the desktop's figure is 2.50 times the target's",
+        "    for each MAC it takes 1.93 times as long as ResNet8 on the target",
         "MobileNet: 2.2 times fewer MACs", "    0.60 times as fast on the desktop, 2.00 times on the target",
-        "    the desktop's figure is 0.30 times the target's"]
+        "    the desktop's figure is 0.30 times the target's",
+        "    for each MAC it takes 1.09 times as long as ResNet8 on the target"]
 
 
 def test_the_switch_starts_off():
@@ -200,6 +204,36 @@ def test_what_comes_before_a_guess_does_not_tell_it():
                           ("predict-rest", "layers-kinds"), ("predict-memory", "memory-run"),
                           ("predict-sooner", "half")):
         assert keys.index(guess) < keys.index(reveal)
+
+
+def test_the_table_before_the_last_guess_shows_no_shares_that_add_up_to_its_answer():
+    assert "total_ms" not in source("layers-table")
+
+
+def test_no_cell_in_sight_holds_the_line_that_mends_the_stopwatch():
+    cells = {cell.id: cell.source.replace(" ", "") for cell in released("02").cells if cell.cell_type == "code"}
+    assert [key for key, text in cells.items() if re.search(r"2\]-log\[[^]]*,1\]", text)] == []
+
+
+def test_the_first_call_that_counts_in_question_3_does_not_look_like_warm_up():
+    lesson = read_lesson(LESSONS["02"])
+    [template] = [one for one in lesson.of("graded") if one.name == "answer_3"]
+    for number in range(30):
+        question = draw_item(lesson, template, f"a-secret-that-is-long-{number}").stem
+        times, warm_up = re.search(r"row: ([\d, ]+) ms\. The first (\d)", question).groups()
+        assert int(times.split(", ")[int(warm_up)]) < 30, question
+
+
+def test_the_papers_figures_stand_in_the_text_and_ours_beside_them(lesson, capsys):
+    text = source("target")
+    assert round(183 / 564 / (113 / 575), 2) == 1.65
+    figures = "1.0 FLOPs a byte", "4.4", "575 million", "113 ms", "564 million", "183 ms", "1.65 times"
+    assert [figure for figure in figures if figure not in " ".join(text.split())] == []
+    capsys.readouterr()
+    machine = run("machine", dict(lesson))["machine"]
+    told = capsys.readouterr().out
+    assert f"{machine.ridge:.1f} MACs for each byte" in told
+    assert f"{2 * machine.ridge:.1f} FLOPs" in told
 
 
 def test_an_answer_is_told_neither_right_nor_wrong_before_it_is_graded(capsys):

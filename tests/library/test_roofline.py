@@ -148,6 +148,16 @@ def test_threads_that_are_no_count_are_refused(threads):
             measure()
 
 
+def test_network_times_leave_the_preparing_and_the_warm_up_out_and_the_log_as_it_was():
+    log = torch.tensor([[0.0, 1.0, 9.0], [10.0, 10.5, 11.5], [20.0, 20.0, 20.25]], dtype=torch.float64)
+    before = log.clone()
+    assert timing.network_times(log, 1).tolist() == [1000.0, 250.0]
+    assert torch.equal(log, before)
+    for wrong_log, warm_up in ((log[:, :2], 0), (log[0], 0), (log, 3), (log, -1)):
+        with pytest.raises(ValueError, match=r"shape|warm_up"):
+            timing.network_times(wrong_log, warm_up)
+
+
 def test_call_times_counts_every_call_and_puts_the_threads_back():
     before, seen = torch.get_num_threads(), []
     times = timing.call_times(lambda: seen.append((torch.get_num_threads(), torch.is_inference_mode_enabled())), 4,
