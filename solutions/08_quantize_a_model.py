@@ -397,7 +397,7 @@ explore(two_observers, bits=[8, 6, 5, 4])
 # %% play=true key="observer-runs"
 names = ["min_max", "percentile", "mse", "entropy"]
 by_observer = pd.DataFrame({f"{bits} bits": [accuracy(quantize_model(
-    model, collected, Scheme(activation_bits=bits, observer=name))) for name in names] for bits in (8, 5, 4)}, names)
+    model, collected, Scheme(activation_bits=bits, observer=name))) for name in names] for bits in (8, 4)}, names)
 
 # %% play=true key="predict-observer" tags=["hide-input"]
 Guess("Four observers, weights in 8 bits, on the 400 photos. With 8 bits between layers, "
@@ -411,7 +411,7 @@ by_observer.style.format("{:.1%}")
 
 # %% [markdown] key="observer-table-after"
 # Read the table by columns. At 8 bits the observers differ by a few photos, which says nothing.
-# With fewer bits the whole range is the poorest choice here, because each step is wide and every clipped value bought
+# With 4 bits the whole range is the poorest choice here, because each step is wide and every clipped value bought
 # finer ones. Choose the observer on validation images, like every other setting.
 
 # %% [markdown] key="debug-text"
@@ -586,10 +586,10 @@ print("one for each channel:", [[round(w, 2) for w in row] for row in fake_quant
 
 # %% play=true key="ranges"
 figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
-ratios = {}
+ratios, equalized = {}, equalize(rescaled)
 # fold_batch_norm multiplies each batch norm into the layer before it, as quantize_model does.
 for name, network in (("as trained", fold_batch_norm(model)), ("rescaled", rescaled),
-                      ("rescaled, then equalized", equalize(rescaled))):
+                      ("rescaled, then equalized", equalized)):
     reach = network.get_submodule("blocks.1.depthwise").weight.detach().flatten(1).abs().amax(1)
     ratios[name] = (reach.max() / reach.median()).item()
     ax.plot((reach / reach.max()).sort().values, label=name, linestyle=["-", "--", ":"][len(ratios) - 1],
@@ -615,7 +615,7 @@ Guess("The rescaled network again, 8 bits, now with a weight grid for each chann
               "channels, and those are as uneven as before.")
 
 # %% play=true key="bits-table"
-networks = {"as trained": model, "rescaled": rescaled, "rescaled, then equalized": equalize(rescaled)}
+networks = {"as trained": model, "rescaled": rescaled, "rescaled, then equalized": equalized}
 ways = {"8 bits": (8, 8), "8 bits, activations in floats": (8, None), "4 bits, activations in 8": (4, 8)}
 rows = {}
 for name, network in networks.items():

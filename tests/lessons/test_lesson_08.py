@@ -172,8 +172,8 @@ def test_every_guess_can_be_answered_when_its_cell_runs():
     for cell in released("08").cells:
         if cell.cell_type == "code" and cell.source.lstrip().startswith("Guess("):
             text = re.sub(r'f?"[^"]*"', "", cell.source)
-            read = (r"(?<![\w.])(stability|mixed_right|plain_right|times|reports|biases|by_observer|in_floats|four|small"
-                    r"|whole|rescaled|one_grid)\b")
+            read = (r"(?<![\w.])(stability|mixed_right|plain_right|times|reports|biases|by_observer|in_floats|four"
+                    r"|small|whole|rescaled|one_grid)\b")
             for name in re.findall(read, text):
                 assert re.search(rf"\b{name}\b[^\n=]*=|as {name}\b", above), (cell.id, name)
         above += cell.source + "\n"
