@@ -38,8 +38,7 @@ def _row(latest):
 
 
 def _page(rows, title):
-    front = {place for place in pareto_front([row["bytes"] for row in rows], [row["drop"] for row in rows],
-                                             better=("less", "less"))}
+    front = set(pareto_front([row["bytes"] for row in rows], [row["drop"] for row in rows], better=("less", "less")))
     lines = "".join(
         f"<tr><td>{html.escape(row['alias']) or '–'}{' ★' if place in front else ''}</td><td>{row['met']} of 3</td>"
         f"<td>{row['bytes']:,}</td><td>{row['allowed']:,}</td><td>{row['ratio']:.2f}</td><td>{row['drop']:.1f}</td></tr>"

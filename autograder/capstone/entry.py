@@ -12,7 +12,7 @@ class Entry:
     the JSON file of the measurements, beside the gradebook, or None where nothing is kept.
 
     >>> Entry().budget.max_bytes
-    80000
+    60000
     """
 
     student: str = ""

@@ -49,15 +49,16 @@ class Capstone:
             self.records.keep(key, entry)
         if self.entry.student:
             self.records.enter(self.entry.student, key, self._alias())
-        trial = (capstone.judge(entry["measured"], budget) if entry["measured"]
-                 else capstone.failed(entry["why"], budget))
-        return trial
+        if entry["measured"]:
+            return capstone.judge(entry["measured"], budget)
+        return capstone.failed(entry["why"], budget)
 
     def _measured(self, name, source, budget):
         entry = {"budget": asdict(budget), "measured": {}, "why": "", "seed": secrets.randbits(31)}
         size = len(source.encode("utf-8", "replace"))
         if size > capstone.SOURCE_BYTES:
-            return entry | {"why": f"The cell of the pipeline has {size:,} bytes; {capstone.SOURCE_BYTES:,} are allowed."}
+            return entry | {"why": f"The cell of the pipeline has {size:,} bytes; {capstone.SOURCE_BYTES:,} are "
+                                   "allowed."}
         try:
             model = self._run(name, source, budget)
         except (StudentError, Stopped) as error:

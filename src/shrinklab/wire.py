@@ -44,8 +44,8 @@ def encode(value, refs=None):
     """Turn a value into JSON-able lists, dicts, strings and numbers.
 
     value: None, bool, int, float, str, list, tuple, dict, numpy array or scalar, torch tensor, `Ref`, a
-    model of `shrinklab.models`, or a QuantizedModel of one (as the bytes of its file). Subclasses cross as their base (a named tuple as a tuple). Tensors cross
-    as their numbers, without their gradients.
+    model of `shrinklab.models`, or a QuantizedModel of one (as the bytes of its file). Subclasses cross as their
+    base (a named tuple as a tuple). Tensors cross as their numbers, without their gradients.
     refs: {id(object): Ref} of objects that cross as their reference.
     Raises WireError for anything else, and for what is too deep, too long or too large.
 
