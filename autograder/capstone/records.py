@@ -10,6 +10,8 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from autograder.capstone.lock import locked
+
 VERSION = 1
 
 
@@ -39,15 +41,11 @@ class Records:
 
     def keep(self, key, entry):
         """Keep an entry under its key, with the date."""
-        content = self._read()
-        content["measured"][key] = entry | {"date": time.strftime("%Y-%m-%d %H:%M", time.gmtime())}
-        self._write(content)
+        self._add("measured", key, entry | {"date": time.strftime("%Y-%m-%d %H:%M", time.gmtime())})
 
     def enter(self, student, key, alias):
         """Note which entry is a student's latest, and under which name, if any, the board may show it."""
-        content = self._read()
-        content["latest"][student] = {"key": key, "alias": alias}
-        self._write(content)
+        self._add("latest", student, {"key": key, "alias": alias})
 
     def latest(self):
         """(alias, entry) of each student's latest submission, in the order of the file."""
@@ -60,8 +58,12 @@ class Records:
             return json.loads(self.path.read_text(encoding="utf-8"))
         return {"measured": {}, "latest": {}}
 
-    def _write(self, content):
-        if self.path:
+    def _add(self, part, name, value):
+        if not self.path:
+            return
+        with locked(self.path.with_suffix(".lock")):
+            content = self._read()
+            content[part][name] = value
             partial = self.path.with_suffix(".partial")
             partial.write_text(json.dumps(content, indent=1, sort_keys=True), encoding="utf-8")
             os.replace(partial, self.path)

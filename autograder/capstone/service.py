@@ -4,7 +4,6 @@ The process gets the lesson's setup cells and the one cell with the pipeline, no
 cannot come along in another cell, and a cell that changed the library has changed it elsewhere.
 """
 
-import contextlib
 import os
 import secrets
 import tempfile
@@ -12,6 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from autograder.capstone.entry import Entry
+from autograder.capstone.lock import locked
 from autograder.capstone.records import Records, key_of
 from autograder.engine.process import Stopped
 from shrinklab import capstone
@@ -100,12 +100,7 @@ def measured(model, seed, timer):
         return {"why": f"The network could not be exported and run ({type(error).__name__})."}
 
 
-@contextlib.contextmanager
 def alone():
-    """Only one measurement at a time on this machine, whichever grader asks: latency is shared by none."""
-    path = Path(tempfile.gettempdir()) / f"shrinklab-measuring-{os.getuid() if hasattr(os, 'getuid') else 0}"
-    with path.open("w") as file:
-        with contextlib.suppress(ImportError):
-            import fcntl
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    """Only one measurement at a time on this machine, whichever grader asks: a latency is taken with nobody else's."""
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    return locked(Path(tempfile.gettempdir()) / f"shrinklab-measuring-{user}")

@@ -47,7 +47,8 @@ class Bench:
     """A dense network in ONNX Runtime, beside which others are measured: same runtime, same images, in turn.
 
     model: the dense network; data: its `Data`; split: labelled images, validation ones while something is chosen;
-    timer: as `capstone.interleaved`; round_to: multiple of which channels are kept.
+    timer: as `capstone.interleaved`; round_to: multiple of which channels are kept. `runner` is the dense network's,
+    `file_bytes` and `accuracy` are its figures.
 
     >>> from shrinklab.data import load
     >>> from shrinklab.models import pretrained
@@ -59,14 +60,9 @@ class Bench:
     def __init__(self, model, data, split, *, timer=interleaved, round_to=8):
         need(len(split) > 0, f"{split.name} holds 0 images", "accuracy needs at least one", "take a larger slice")
         self.model, self.data, self.split, self.timer, self.round_to = model, data, split, timer, round_to
-        self._folder, self._cuts = tempfile.TemporaryDirectory(), {}
-        self.runner = self._export("dense", model)
+        self._cuts = {}
+        self.runner, self.file_bytes = self._export(model)
         self.accuracy = self._accuracy(self.runner)
-
-    @property
-    def file_bytes(self):
-        """Bytes of the dense network's file."""
-        return self.runner.file_bytes
 
     def cut(self, amount):
         """The network without this share of its channels, mended; made once."""
@@ -77,13 +73,16 @@ class Bench:
 
     def measure(self, label, model):
         """Export a network and run its file: -> `Candidate`."""
-        runner = self._export("small", model)
+        runner, size = self._export(model)
         dense_ms, ms = self.timer([self.runner, runner], self.split.images[:1])
         accuracy = self._accuracy(runner)
-        return Candidate(label, runner.file_bytes, ms / dense_ms, accuracy, 100 * (self.accuracy - accuracy))
+        return Candidate(label, size, ms / dense_ms, accuracy, 100 * (self.accuracy - accuracy))
 
-    def _export(self, name, model):
-        return export(model, "onnx", Path(self._folder.name) / f"{name}.onnx", example=self.split.images[:1])
+    def _export(self, model):
+        """The runner of a file, which the runtime has read by then, and the file's bytes."""
+        with tempfile.TemporaryDirectory() as folder:
+            runner = export(model, "onnx", Path(folder) / "model.onnx", example=self.split.images[:1])
+            return runner, runner.file_bytes
 
     def _accuracy(self, runner):
         return (predict(runner, self.split.images).argmax(1) == self.split.labels).double().mean().item()

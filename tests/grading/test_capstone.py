@@ -112,7 +112,8 @@ def test_the_dense_network_meets_nothing_and_a_broken_one_neither(watch):
     ("import os; os._exit(3)", "exit code 3"),
     ("from shrinklab.models import build; return build('lenet')", "cannot run on one image"),
     ("from shrinklab.models import build; return build('resnet12')", "more than the dense one"),
-    ("small = rounded(model, data); small.layers['fc'].weight_grid.scale.mul_(float('nan')); return small", "No bytes"),
+    ("small = rounded(model, data); small.layers['fc'].weight_grid.scale.mul_(float('nan')); return small",
+     "points are lost"),
     ("return [0] * 10_000_000", "too large"),
 ])
 def test_garbage_earns_nothing_and_is_named(watch, body, says):
