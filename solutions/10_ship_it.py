@@ -723,7 +723,7 @@ expect(capstone.is_unchanged(call.arguments[0]), id="unchanged", needs="model",
             "trains in place: use distill, or train a copy (copy.deepcopy).")
 ### BEGIN HIDDEN TESTS
 trial = capstone.finished("pipeline", call.value, smaller)
-print(trial)
+print("The grader measured:", trial, sep="\n")
 expect(trial.line("bytes").met, hint=f"{trial.line('bytes').sentence}", id="bytes", needs="model")
 expect(trial.line("latency").met, hint=f"{trial.line('latency').sentence}", id="latency", needs="model")
 expect(trial.line("accuracy").met, hint=f"{trial.line('accuracy').sentence}", id="accuracy", needs="model")

@@ -42,5 +42,3 @@ def test_lesson_10_runs_and_its_explorer_shows_what_the_library_computes(shippin
     assert shown(explorer, "ways that fit") == 0 < before
     assert shipping.violations(".sl-explorer") == []
     assert shipping.failures == []
-    if shipping.page.viewport_size:
-        explorer.screenshot(path="/tmp/10/explorer.png")
