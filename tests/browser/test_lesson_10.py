@@ -34,7 +34,7 @@ def test_lesson_10_runs_and_its_explorer_shows_what_the_library_computes(shippin
         assert settled(explorer)["amount"] == amount
         # the file on integer kernels and its simulation may differ in a photo
         assert shown(explorer, "your accuracy") == pytest.approx(accuracy(small, photos), abs=0.009)
-    limit = explorer.get_by_label("File: at most this share of the dense one")
+    limit = explorer.get_by_label("File, share of dense: at most")
     limit.focus()
     before = shown(explorer, "ways that fit")
     limit.press("Home")

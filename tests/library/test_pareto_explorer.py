@@ -48,7 +48,7 @@ def test_each_limit_counts(explorer):
     rows = explorer.compute(network="lenet", **LOOSE)["table"]["rows"]
     dense = int(rows[0][1].replace(",", ""))
     answer = explorer.compute(network="lenet", share=0.3, latency=1.5, drop=20.0)
-    fits = {row[0]: row[-1] for row in answer["table"]["rows"]}
+    fits = {row[0]: row[4] for row in answer["table"]["rows"]}
     assert {name for name, size in ((row[0], int(row[1].replace(",", ""))) for row in rows) if size > 0.3 * dense} <= {
         name for name, fit in fits.items() if fit == "no"}
     assert answer["numbers"]["file allowed"]["value"] == pytest.approx(0.3 * dense)
@@ -62,12 +62,12 @@ def test_the_best_is_the_library_s_choice_and_the_front_its_front(explorer):
     answer = explorer.compute(network="resnet12", share=0.5, latency=1.0, drop=5.0)
     ways = STORED["resnet12"]
     limits = {"bytes": 0.5 * ways[0].file_bytes, "latency": 1.0, "drop": 5.0}
-    assert best_way([way.plain() for way in ways], limits) == "channels, distilled, int8"
-    assert "channels, distilled, int8" in answer["headline"]
+    assert best_way([way.plain() for way in ways], limits) == "cut, distilled, int8"
+    assert "cut, distilled, int8" in answer["headline"]
     assert answer["ways"]["front"] == pareto_front([way.file_bytes for way in ways], [way.drop_points for way in ways],
                                                    better=("less", "less"))
     assert answer["ways"]["now"] is None
-    assert all(row[4] == STORED_ON for row in answer["table"]["rows"])
+    assert all(row[5] == STORED_ON for row in answer["table"]["rows"])
 
 
 def test_another_checkpoint_changes_every_number(explorer):
@@ -106,9 +106,9 @@ def test_stored_ways_are_those_of_the_benchmarks():
     low, road, codebook = rows("low_bits"), rows("road"), json.loads((RESULTS / "codebook.json").read_text())["rows"]
     ways = {name: {way.label: way for way in some} for name, some in STORED.items()}
     for network, label, row in [
-            ("resnet8", "4 bits for weights and values",
+            ("resnet8", "4 bits throughout",
              "resnet8, 4-bit weights and activations, first and last layer 8, rounded to nearest"),
-            ("resnet8", "4 bits for weights and values, QAT",
+            ("resnet8", "4 bits throughout, QAT",
              "resnet8, 4-bit weights and activations, first and last layer 8, after QAT"),
             ("resnet12", "4-bit weights, AdaRound",
              "resnet12, 4-bit weights, 8-bit activations, no training, AdaRound")]:
@@ -116,7 +116,7 @@ def test_stored_ways_are_those_of_the_benchmarks():
         assert (way.accuracy, f"{way.file_bytes:,} bytes") == (low[row]["ours"], low[row]["more"]["file"])
         assert way.drop_points == pytest.approx(100 * (low[row]["peer"] - low[row]["ours"]), abs=0.006)
         assert way.latency_ratio is None
-    whole = ways["resnet12"]["channels, distilled, int8"]
+    whole = ways["resnet12"]["cut, distilled, int8"]
     assert (whole.file_bytes, whole.accuracy) == (road["file"]["ours"], road["accuracy"]["ours"])
     assert whole.latency_ratio == pytest.approx(road["p50 latency, batch 1"]["ratio"], abs=0.0005)
     assert ways["resnet12"]["dense"].file_bytes == road["file"]["peer"]

@@ -14,7 +14,7 @@ from shrinklab.widgets.views import Scatter, Table
 IMAGES = {"lenet": 500, "resnet8": 250}
 AMOUNTS = 0.0, 0.125, 0.25, 0.375, 0.5
 BITS = [("floats", "32"), ("int8", "8"), ("4-bit weights", "4")]
-NAMES = {"lenet": "LeNet, measured here", "resnet8": "ResNet8, measured here", "resnet12": "ResNet12, stored figures"}
+NAMES = {"lenet": "LeNet", "resnet8": "ResNet8", "resnet12": "ResNet12 (stored)"}
 
 
 def pareto_explorer(models=None, splits=None, *, rounds=40):
@@ -52,7 +52,7 @@ def pareto_explorer(models=None, splits=None, *, rounds=40):
                         "your accuracy": _number(own.accuracy, "%", f"{own.accuracy:.1%}".replace("%", " %")),
                         "your drop": _number(own.drop_points, "points", f"{own.drop_points:.1f} points")}
         return {
-            "headline": (f"Best of {len(fit)} that fit: {best.label}, {best.drop_points:.1f} points lost."
+            "headline": (f"Best of {len(fit)} that fit: {best.label}, {_lost(best.drop_points)}."
                          if best else "Nothing here fits. Loosen a limit.")
                         + (f" Yours {'fits' if meets(own) else 'does not fit'}." if own else ""),
             "numbers": numbers,
@@ -60,19 +60,19 @@ def pareto_explorer(models=None, splits=None, *, rounds=40):
                                 for way in ways],
                      "front": front, "now": _point(own) if own else None,
                      "budget": {"x": allowed / 1000, "y": drop}},
-            "table": {"columns": ["way", "bytes", "latency / dense", "points lost", "measured", "fits"],
+            "table": {"columns": ["way", "bytes", "time / dense", "points lost", "fits", "measured"],
                       "rows": [[way.label, f"{way.file_bytes:,}",
                                 "–" if way.latency_ratio is None else f"{way.latency_ratio:.2f}",
-                                f"{way.drop_points:.1f}", way.source, "yes" if meets(way) else "no"] for way in ways]},
+                                f"{way.drop_points:.1f}", "yes" if meets(way) else "no", way.source] for way in ways]},
         }
 
     return Explorer(settings, title="Choose for a device: what fits into its budget?", controls=[
         Select("network", [(NAMES[name], name) for name in found], value=list(found)[-2] if len(found) > 1 else None,
                label="Network"),
-        Range("share", 0.05, 1.0, step=0.05, value=1.0, label="File: at most this share of the dense one",
+        Range("share", 0.05, 1.0, step=0.05, value=1.0, label="File, share of dense: at most",
               percent=True),
-        Range("latency", 0.1, 1.5, step=0.05, value=1.5, label="Latency: at most this share of the dense network's"),
-        Range("drop", 0.0, 20.0, step=0.5, value=20.0, label="Accuracy: at most so many points lost"),
+        Range("latency", 0.1, 1.5, step=0.05, value=1.5, label="Latency, share of dense: at most"),
+        Range("drop", 0.0, 20.0, step=0.5, value=20.0, label="Points lost: at most"),
         Range("amount", 0.0, 0.5, step=0.125, value=0.0, label="Yours: share of the channels removed", percent=True),
         Select("bits", BITS, label="Yours: weights and values as"),
     ], views=[
@@ -86,6 +86,10 @@ def _own(bench, amount, bits):
     """The bench's network as the reader set it: cut, then rounded."""
     small = bench.cut(amount)
     return small if bits == 32 else rounded(small, bench.data, bits)
+
+
+def _lost(points):
+    return f"{abs(points):.1f} points {'gained' if points < 0 else 'lost'}"
 
 
 def _fast(way, limit):
