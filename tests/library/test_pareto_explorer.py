@@ -28,7 +28,7 @@ def explorer():
     return pareto_explorer({"lenet": pretrained("lenet")}, {"lenet": IMAGES}, rounds=2)
 
 
-@pytest.mark.parametrize("amount", [0.0, 0.25, 0.5])
+@pytest.mark.parametrize("amount", [0.0, 0.25, 0.375])
 @pytest.mark.parametrize("bits", ["32", "8", "4"])
 def test_your_way_is_what_the_library_makes(explorer, tmp_path, amount, bits):
     answer = explorer.compute(network="lenet", amount=amount, bits=bits, **LOOSE)
@@ -85,7 +85,7 @@ def test_another_checkpoint_changes_every_number(explorer):
 def test_a_move_leaves_the_network_as_it_was():
     model = pretrained("lenet")
     before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    pareto_explorer({"lenet": model}, {"lenet": IMAGES[:20]}, rounds=1).compute(amount=0.5, bits="4")
+    pareto_explorer({"lenet": model}, {"lenet": IMAGES[:20]}, rounds=1).compute(amount=0.375, bits="4")
     assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
 
 

@@ -12,7 +12,7 @@ from shrinklab.widgets.explorer import Explorer
 from shrinklab.widgets.views import Scatter, Table
 
 IMAGES = {"lenet": 500, "resnet8": 250}
-AMOUNTS = 0.0, 0.125, 0.25, 0.375, 0.5
+AMOUNTS = 0.0, 0.125, 0.25, 0.375
 BITS = [("floats", "32"), ("int8", "8"), ("4-bit weights", "4")]
 NAMES = {"lenet": "LeNet", "resnet8": "ResNet8", "resnet12": "ResNet12 (stored)"}
 
@@ -73,7 +73,7 @@ def pareto_explorer(models=None, splits=None, *, rounds=40):
               percent=True),
         Range("latency", 0.1, 1.5, step=0.05, value=1.5, label="Latency, share of dense: at most"),
         Range("drop", 0.0, 20.0, step=0.5, value=20.0, label="Points lost: at most"),
-        Range("amount", 0.0, 0.5, step=0.125, value=0.0, label="Yours: share of the channels removed", percent=True),
+        Range("amount", 0.0, 0.375, step=0.125, value=0.0, label="Yours: share of the channels removed", percent=True),
         Select("bits", BITS, label="Yours: weights and values as"),
     ], views=[
         Scatter("ways", "File against accuracy lost", x="file (kB, 1 kB = 1,000 bytes)", y="accuracy lost (points)",
