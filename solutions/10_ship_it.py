@@ -771,8 +771,8 @@ reasons = "\n".join(f"- {reason}" for reason in judged.reasons)
 display(Markdown(f"**{judged.rating}**\n\n{reasons}"))
 
 # %% [markdown] key="verdict-after"
-# Read each reason. File and time fall; the accuracy is the price, and whether it is too high depends on the use. An app
-# that sorts holiday photos pays more than a medical one would.
+# Read each reason. File and time fall; the accuracy is the price. Whether it is too high depends on the use: a photo
+# album can pay more of it than a medical app.
 #
 # The device from the start of this lesson asks for a file smaller still. That is the capstone's business: more cuts, or
 # fewer bits where they do little harm. On ResNet8 the bits turn out the cheaper way; on another network measure both.
@@ -834,7 +834,7 @@ def answer_1(draw):
     return draw.number(
         f"Five ways to ship a network:\n\n| way | file | accuracy lost |\n|---|---|---|\n{rows}\n\nHow many of them "
         "are on the Pareto front, and how many kB do their files have together? Write the kB.",
-        sum(size for name, size, _ in ways if name in front), within=(0, 5000), tolerance=0,
+        sum(size for name, size, _ in ways if name in front), within=(0, 1_000_000), tolerance=0,
         hint="For each way ask whether some other way is smaller and loses less. Add up those for which there is none.")
 
 # %% graded="answer_2" points=1
@@ -899,7 +899,7 @@ def answer_4(draw):
         f"A device allows {limit_kb} kB, {limit_ratio} of the dense latency, and {limit_drop} points of accuracy.\n\n"
         f"| way | file | latency / dense | points lost |\n|---|---|---|---|\n{rows}\n\nWhich way do you ship?",
         {f"{label}: it fits all three limits and loses least.": name == best for name, label in labels.items()},
-        never=["None of them: a way that only just meets a limit does not meet it.",
+        never=["None of them: a way that meets a limit exactly does not meet it.",
                "The one with the smallest file: what fits best into the memory is best for the device."],
         hint="Strike out each way that breaks a limit; meeting it exactly is meeting it. Of the rest, compare the "
              "points.")

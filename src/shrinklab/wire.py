@@ -28,6 +28,7 @@ MAX_BYTES = 16 * 2**20
 # A check may go through a value row by row, and each row of a tensor takes some 500 bytes in Python.
 MAX_LENGTH = 1_000_000
 MAX_INT_BITS = 4096
+MAX_WEIGHTS = 8_000_000  # of a quantized network: as floats they take sixteen times the room of two bits
 
 TORCH_DTYPES = {name: getattr(torch, name) for name in (
     "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float8_e4m3fn",
@@ -260,9 +261,10 @@ class _Decoder(_Budget):
             with torch.device("meta"):  # as above: no memory for what the file only claims
                 claimed = models.build(header["architecture"], **header["config"])
             weights = sum(parameter.numel() for parameter in claimed.parameters())
-            # A weight has two bits at least, and a batch norm's four vectors stay small beside them.
-            need(weights <= 8 * data.size, f"the file of {data.size:,} bytes claims {weights:,} weights",
-                 "a weight takes at least two bits", "send encode(value)", WireError)
+            # A weight takes two bits at least. What batch norms hold is folded away in the file, and little beside it.
+            need(weights <= min(4 * data.size + 10_000, MAX_WEIGHTS),
+                 f"the file of {data.size:,} bytes claims {weights:,} weights",
+                 f"a weight takes at least two bits, and {MAX_WEIGHTS:,} may cross", "send encode(value)", WireError)
             return load_quantized(path)
 
 

@@ -306,6 +306,27 @@ def test_a_file_that_claims_more_weights_than_it_has_takes_no_memory(tmp_path):
         decode({"$": "quantized", "file": encode(np.frombuffer(data, np.uint8))})
 
 
+def test_whose_submission_it_is_comes_from_the_folder_and_the_release(tmp_path):
+    from autograder.preprocess import entry_of
+
+    released = tmp_path / "10_ship_it.ipynb"
+    names = {"student": "ann", "db_url": f"sqlite:///{(tmp_path / 'gradebook.db').as_posix()}"}
+    for metadata, term in (({}, ""), ({"shrinklab": {"term": "autumn"}}, "autumn")):
+        released.write_text(json.dumps({"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": []}))
+        assert entry_of(names, released) == Entry("ann", term, tmp_path / "capstone.json")
+
+
+def test_grading_a_class_writes_its_board(a_class, tmp_path, monkeypatch, capsys):
+    from autograder import grade as module
+    from autograder.course import Course
+
+    monkeypatch.setattr(module, "grade_all", lambda course, name: ([], {}))
+    monkeypatch.setattr(module, "export", lambda course: None)
+    assert module.grade(Course(tmp_path, work=tmp_path), "10_ship_it") == 0
+    assert "board:    leaderboard.html" in capsys.readouterr().out
+    assert "50,000" in (tmp_path / "leaderboard.html").read_text(encoding="utf-8")
+
+
 NOTEBOOK_CHECK = """call = student_call("pipeline", ref("resnet8"), ref("cifar10[:256]"), dict(vars(draw_budget())))
 trial = capstone.finished("pipeline", call.value, True)
 """
