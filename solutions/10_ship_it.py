@@ -142,9 +142,9 @@ pd.DataFrame({"file, bytes": [f"{way.file_bytes:,}" for way in found],
 # Look for these four:
 #
 # - The **mask** changed neither file nor latency. A zero is stored and multiplied like any other number.
-# - **Int8 for the weights alone** makes the file small and the network *slower*: the runtime turns the weights back
-#   into floats first.
-# - **Int8 for weights and values** is small *and* fast. It runs on integer kernels.
+# - **Int8 for the weights alone** makes the file small. Read its latency: where this lesson was written it was
+#   *higher* than the dense one's. The runtime turns the weights back into floats first.
+# - **Int8 for weights and values** is as small, and runs on integer kernels. Read its latency too.
 # - A **cut** takes channels out, here an eighth or a quarter of them. What stays takes over by regression; nothing
 #   is trained. The file shrinks in any runtime. The time follows slowly, and a large cut costs accuracy.
 #
@@ -171,8 +171,9 @@ pareto_explorer()
 #
 # These are 250 photos, so a point is two or three of them. A small "gain" is chance.
 #
-# LeNet is a surprise. Int8 makes its file small, and on this computer's runtime *slower*. The network is so small
-# that rounding each value costs more than the integer products save. **An int8 file is no promise of speed: measure.**
+# LeNet is a surprise. Int8 makes its file small. The network got nearly twice as *slow* where this lesson was written,
+# and the table says how it is on your computer. LeNet is so small that rounding each value costs more than the integer
+# products save. **An int8 file is no promise of speed: measure.**
 #
 # ResNet12's best row comes from the whole road of this course: channels pruned, distilled, int8. It took 50 minutes,
 # so its figures were stored.

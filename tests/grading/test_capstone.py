@@ -253,6 +253,8 @@ def test_the_board_shows_no_name_that_was_not_given_for_it(a_class, tmp_path):
     assert page.count("<td>–") == 2
     assert page.index("50,000") < page.index("58,000") < page.index("59,000"), "by figures, not by names"
     assert "http" not in page
+    for student in ("ann.miller", "bob.smith", "cleo.jones"):
+        assert f"{capstone.draw_budget(student).max_bytes:,}" not in page, "a budget tells whose it is"
 
 
 def test_only_the_latest_submission_stands_on_the_board(a_class, tmp_path):

@@ -20,7 +20,7 @@ from shrinklab.widgets import pareto_explorer
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results"
 MNIST = load("mnist")
 IMAGES = MNIST.validation[:120]
-LOOSE = {"share": 1.0, "latency": 1.5, "drop": 20.0}
+LOOSE = {"share": 1.0, "latency": 1.5, "drop": 15.0}
 
 
 @pytest.fixture(scope="module")
@@ -47,15 +47,28 @@ def test_your_way_is_what_the_library_makes(explorer, tmp_path, amount, bits):
 def test_each_limit_counts(explorer):
     rows = explorer.compute(network="lenet", **LOOSE)["table"]["rows"]
     dense = int(rows[0][1].replace(",", ""))
-    answer = explorer.compute(network="lenet", share=0.3, latency=1.5, drop=20.0)
+    answer = explorer.compute(network="lenet", share=0.3, latency=1.5, drop=15.0)
     fits = {row[0]: row[4] for row in answer["table"]["rows"]}
     assert {name for name, size in ((row[0], int(row[1].replace(",", ""))) for row in rows) if size > 0.3 * dense} <= {
         name for name, fit in fits.items() if fit == "no"}
     assert answer["numbers"]["file allowed"]["value"] == pytest.approx(0.3 * dense)
-    assert answer["ways"]["budget"] == {"x": pytest.approx(0.3 * dense / 1000), "y": 20.0}
+    assert answer["ways"]["budget"] == {"x": pytest.approx(0.3 * dense / 1000), "y": 15.0}
     nothing = explorer.compute(network="lenet", share=0.05, latency=0.1, drop=0.0)
     assert nothing["headline"].startswith("Nothing here fits")
     assert nothing["numbers"]["ways that fit"]["value"] == 0
+
+
+@pytest.mark.parametrize(("share", "latency", "drop"), [
+    (1.0, 1.5, 15.0), (0.6, 1.5, 15.0), (1.0, 1.2, 15.0), (1.0, 1.5, 0.0), (0.3, 1.5, 1.0), (0.05, 0.1, 0.0)])
+def test_a_way_fits_when_it_keeps_within_all_three(explorer, share, latency, drop):
+    answer = explorer.compute(network="lenet", share=share, latency=latency, drop=drop)
+    rows, points = answer["table"]["rows"], answer["ways"]["points"]
+    allowed = answer["numbers"]["file allowed"]["value"]
+    for row, point in zip(rows, points, strict=True):
+        fast = float(row[2]) <= latency
+        assert row[4] == ("yes" if 1000 * point["x"] <= allowed and fast and point["y"] <= drop else "no"), row
+        assert point["group"] == ("fast enough" if fast else "too slow or not timed")
+    assert answer["numbers"]["ways that fit"]["value"] == sum(row[4] == "yes" for row in rows)
 
 
 def test_the_best_is_the_library_s_choice_and_the_front_its_front(explorer):

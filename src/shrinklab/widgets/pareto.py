@@ -60,7 +60,7 @@ def pareto_explorer(models=None, splits=None, *, rounds=40):
                                 for way in ways],
                      "front": front, "now": _point(own) if own else None,
                      "budget": {"x": allowed / 1000, "y": drop}},
-            "table": {"columns": ["way", "bytes", "time / dense", "points lost", "fits", "measured"],
+            "table": {"columns": ["way", "bytes", "time / dense", "points lost", "fits", "when"],
                       "rows": [[way.label, f"{way.file_bytes:,}",
                                 "–" if way.latency_ratio is None else f"{way.latency_ratio:.2f}",
                                 f"{way.drop_points:.1f}", "yes" if meets(way) else "no", way.source] for way in ways]},
@@ -72,7 +72,7 @@ def pareto_explorer(models=None, splits=None, *, rounds=40):
         Range("share", 0.05, 1.0, step=0.05, value=1.0, label="File, share of dense: at most",
               percent=True),
         Range("latency", 0.1, 1.5, step=0.05, value=1.5, label="Latency, share of dense: at most"),
-        Range("drop", 0.0, 20.0, step=0.5, value=20.0, label="Points lost: at most"),
+        Range("drop", 0.0, 15.0, step=0.5, value=15.0, label="Points lost: at most"),
         Range("amount", 0.0, 0.375, step=0.125, value=0.0, label="Yours: share of the channels removed", percent=True),
         Select("bits", BITS, label="Yours: weights and values as"),
     ], views=[
