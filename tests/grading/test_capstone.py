@@ -198,21 +198,21 @@ def test_the_images_are_fresh_and_the_seed_is_kept(watch, tmp_path):
 
 
 def test_learning_the_test_photos_by_heart_does_not_carry_over():
-    """A small network that is trained on test photos until it knows them all: moved and lit anew, it does not."""
+    """A network that is trained on test photos until it knows them all beats the dense one on these photos, and loses
+    to it by more than any budget allows as soon as they are moved and lit anew."""
     from shrinklab.train import Recipe, fit
 
-    data = load("cifar10")
-    photos = data.test[:64]
+    data, dense = load("cifar10"), pretrained("resnet8")
+    photos = data.test[:128]
+    torch.manual_seed(1)
     learner = build("resnet8")
     fit(learner, type("Part", (), {"train": photos, "validation": photos}),
         Recipe(epochs=40, batch_size=32, learning_rate=0.1), progress=False)
-    by_heart = accuracy(learner, photos)
-    anew = accuracy(learner, capstone.moved_images(photos, data, 11))
-    assert by_heart > 0.9
-    assert anew < by_heart - 0.2
-    honest = pretrained("resnet8")
+    assert accuracy(learner, photos) > 0.98 > accuracy(dense, photos)
+    anew = capstone.moved_images(photos, data, 11)
+    assert accuracy(learner, anew) < accuracy(dense, anew) - 0.055
     moved = capstone.moved_images(data.validation[:500], data, 11)
-    assert accuracy(honest, data.validation[:500]) - accuracy(honest, moved) < 0.05
+    assert accuracy(dense, data.validation[:500]) - accuracy(dense, moved) < 0.05
 
 
 def test_moved_images_keep_labels_range_and_seed():
