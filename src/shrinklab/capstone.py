@@ -266,7 +266,10 @@ def finished(name, model, ready=True):
     grader = service("capstone")
     if grader:
         return grader(name, ready)
-    return try_model(model) if ready else failed("The pipeline gave no smaller network.", draw_budget())
+    if not ready:
+        return failed("The pipeline gave no smaller network.", draw_budget())
+    data = load(DATA)
+    return try_model(model, split=moved_images(data.validation[:300], data, 0))
 
 
 def onnx_bytes(model):
