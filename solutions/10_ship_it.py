@@ -778,8 +778,8 @@ print(f"points lost: {chosen.drop_points:.1f} on {len(photos)} validation photos
 # The last line is a lesson of its own. 500 photos were few to choose on: the loss that they showed may be points off.
 # Lesson 03 says how many it takes.
 #
-# Now read each reason. File and time fall; the accuracy is the price. Whether it is too high depends on the use: a photo
-# album can pay more of it than a medical app.
+# Now read each reason. File and time fall; the accuracy is the price. Whether it is too high depends on the use: a
+# photo album can pay more of it than a medical app.
 #
 # The device from the start of this lesson asks for a file smaller still. That is the capstone's business: more cuts, or
 # fewer bits where they do little harm. On ResNet8 the bits turn out the cheaper way; on another network measure both.
