@@ -30,7 +30,7 @@ from shrinklab.refs import Ref
 from shrinklab.written import expectations
 
 __all__ = ["Call", "CheckResult", "Expectation", "NotWritten", "Ref", "StudentError", "backend", "check",
-           "enter_grading", "expect", "ref", "results", "student", "student_call", "use"]
+           "enter_grading", "expect", "ref", "results", "service", "student", "student_call", "use"]
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,14 @@ def student_call(name, *args, **kwargs):
     if call.arguments is None:
         raise StudentError(f"{name} put something into its arguments that cannot be checked.")
     return call
+
+
+def service(name):
+    """What the grader offers a check besides calls, by name; None in the reader's own notebook.
+
+    >>> service("capstone")
+    """
+    return getattr(_current().backend, "services", {}).get(name)
 
 
 def _call(name, args, kwargs, namespace):
