@@ -203,10 +203,10 @@ square = torch.tensor([[1.0, 2.0], [2.0, 5.0]]).reshape(2, 2, 1, 1)
 expect(student("channel_scores", square), [3.0, 7.0], id="sum",
        hint="Two filters, so two numbers in one row: 1 + 2 and 2 + 5. Add the sizes up: no mean, no square, no "
             "largest. flatten(1) puts each filter into a row.")
-signed = torch.tensor([[1.0, -2.0], [0.5, 4.0]]).reshape(2, 2, 1, 1)
-expect(student("channel_scores", signed), [3.0, 4.5], id="sign",
-       hint="The worked value: 1 + 2 and 0.5 + 4. A weight of -2 counts as much as one of +2: drop the sign of each "
-            "weight before you add, not of the sum, and keep fractions.")
+signed = torch.tensor([[1.0, -2.0], [-2.0, 4.5]]).reshape(2, 2, 1, 1)
+expect(student("channel_scores", signed), [3.0, 6.5], id="sign",
+       hint="1 + 2 and 2 + 4.5. A weight of -2 counts as much as one of +2: drop the sign of each weight before you "
+            "add, not of the sum. Fractions stay.")
 tall = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]).reshape(3, 2, 1, 1)
 expect(student("channel_scores", tall), [3.0, 7.0, 11.0], id="axis",
        hint="Three filters with two inputs each. The first dimension counts the filters, and weight[0] is one of "

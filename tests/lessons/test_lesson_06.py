@@ -135,7 +135,7 @@ def test_the_scan_s_plan_beats_equal_shares(lesson, resnet, example):
     macs = {name: count_macs(network, example) for name, network in mended.items()}
     assert macs["by the scan, further"] < macs["by the scan"] < macs["equal shares"]
     assert macs["equal shares"] <= 0.75 * count_macs(resnet, example)
-    assert all(100 * (lesson["base"] - right) > 1.4 for right in reached.values()), "more lost than He and others report"
+    assert all(100 * (lesson["base"] - right) > 1.4 for right in reached.values()), "He and others lose less"
     assert all(count > 0.5 * count_macs(resnet, example) for count in macs.values()), "and less saved"
 
 
