@@ -152,7 +152,9 @@ class _Encoder(_Budget):
              "dense tensors of the usual dtypes can cross", "use .dequantize(), .to_dense() or .cpu()",
              WireError)
         self.lay(depth, value.shape, value.numel() * value.element_size())
-        flat = value.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
+        flat = value.detach().cpu().resolve_conj().resolve_neg()
+        # contiguous() would keep the stride of a single number cut out of a row, and that cannot be viewed as bytes.
+        flat = flat.clone(memory_format=torch.contiguous_format).reshape(-1)
         data = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
         return {"$": "tensor", "dtype": name, "shape": list(value.shape), "data": _text(data)}
 
