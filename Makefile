@@ -74,7 +74,7 @@ build: core ## lessons: solutions/*.py -> course/; with TERM_NAME=autumn-2026: a
 
 screenshots: dev ## take the README's screenshots with the browser test
 	@$(VENV_PYTHON) tools/system.py
-	SCREENSHOTS=1 $(VENV_PYTHON) -m pytest tests/browser -k lessons $(ARGS)
+	SCREENSHOTS=1 $(VENV_PYTHON) -m pytest tests/browser -k "lessons or lesson" $(ARGS)
 
 baselines: dev ## retrain the bundled networks
 	$(VENV_PYTHON) benchmarks/baselines.py $(ARGS)

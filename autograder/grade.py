@@ -15,6 +15,7 @@ from sqlalchemy.exc import SAWarning
 from tqdm import tqdm
 from traitlets.config import Config
 
+from autograder.capstone import write_board
 from autograder.course import read_notebook, shown
 from autograder.intake import PLACEHOLDER, verdict
 from autograder.lessons import solution_path
@@ -43,6 +44,9 @@ def grade(course, name):
     export(course)
     print(f"\nfeedback: {_seen(course, 'feedback')}/STUDENT/{name}/{name}.html\n"
           f"grades:   {_seen(course, 'grades.csv')}")
+    board = write_board(course.grading / "capstone.json", course.grading / "leaderboard.html")
+    if board:
+        print(f"board:    {shown(course, board)}")
     if unplaced(course):
         print(f"not looked at: {', '.join(unplaced(course))} (a submission is STUDENT/{name}/{name}.ipynb)")
     for student, log in failed.items():

@@ -7,12 +7,13 @@ from nbgrader.api import Gradebook, TaskCell
 from nbgrader.preprocessors import Execute
 from traitlets import Integer
 
+from autograder.capstone import Entry
 from autograder.cells import is_check
-from autograder.course import TOTAL_SECONDS
+from autograder.course import TOTAL_SECONDS, read_notebook
 from autograder.engine import outputs, run_notebook
 from autograder.engine.checks import Checked
 from autograder.intake import verdict
-from autograder.lessons import beside, from_gradebook
+from autograder.lessons import beside, from_gradebook, term_of
 
 
 class ExecuteApart(Execute):
@@ -35,7 +36,8 @@ class ExecuteApart(Execute):
             return nb, resources
         released = Path(resources["shrinklab"]["released"])
         graded = run_notebook(nb, pristine=from_gradebook(resources["nbgrader"], released), files=beside(released),
-                              seconds=self.timeout or TOTAL_SECONDS, total=self.total_seconds)
+                              seconds=self.timeout or TOTAL_SECONDS, total=self.total_seconds,
+                              entry=entry_of(resources["nbgrader"], released))
         for remark in graded.remarks:
             self.log.warning("%s: %s", resources["nbgrader"]["student"], remark)
         nb.cells = from_dict(graded.notebook["cells"])
@@ -47,6 +49,12 @@ class ExecuteApart(Execute):
         for cell in nb.cells:
             if is_check(cell):
                 cell.outputs = from_dict(outputs.of_check(Checked(0.0, f"Not graded. {reasons[0]}\n", None)))
+
+
+def entry_of(names, released):
+    """Whose submission it is, by the name of its folder. names: nbgrader's resources; released: the notebook's path."""
+    gradebook = Path(names["db_url"].removeprefix("sqlite:///"))
+    return Entry(names["student"], term_of(read_notebook(released)) or "", gradebook.with_name("capstone.json"))
 
 
 def await_marks(names):

@@ -8,11 +8,12 @@
 # After this lesson you can:
 #
 # - fine-tune a pruned network so that what was removed stays removed;
-# - prune at once, in rounds or along a schedule, and say from which amount on that matters;
+# - prune at once, in rounds or along a schedule, and say where that matters;
 # - test the lottery ticket hypothesis on a small network, with controls, and report what came out;
 # - train a network on the answers of another one, with a temperature, and say what the factor T² is for.
 #
-# You need some PyTorch: a training loop, a loss, gradients. And you need masks, from lesson 04.
+# You need some PyTorch: a training loop, a loss, gradients. And you need masks, from lesson 04: a mask says `True`
+# where a weight stays and `False` where it is set to 0.
 #
 # **Time:** 30 minutes to read, guess and play, and about 45 for the four exercises and the function to debug.
 # Practice and cards take 25 minutes, quiz and reflection 20. The test at the start and the challenge at the end are
@@ -46,7 +47,7 @@ from shrinklab.masks import apply_masks, global_masks, keep_highest, prunable, s
 from shrinklab.measure import Budget, measure, verdict
 from shrinklab.metrics import accuracy, predict
 from shrinklab.models import LeNet, pretrained
-from shrinklab.schedules import cubic_schedule, geometric_schedule, prune_gradually
+from shrinklab.schedules import cubic_amount, geometric_schedule, prune_gradually
 from shrinklab.train import Recipe, set_seed
 from shrinklab.widgets import Guess, Job, Placement, Practice, RecallCards, explore, fine_tune_job, recover_explorer
 
@@ -81,13 +82,16 @@ masks = global_masks(model, 0.95)
 pruned = apply_masks(model, masks)
 print(f"whole LeNet: {accuracy(model, images):.1%} of {len(images):,} images right")
 print(f"95 % cut:    {accuracy(pruned, images):.1%}")
-recipe = Recipe(epochs=1, learning_rate=0.02, batch_size=32)
 
 # %% [markdown] key="fine-tuning"
 # **Fine-tuning** is training that starts from weights that know something already, with a small learning rate.
 # Here it starts from the pruned network. Some 3,000 weights are left; they may move, the others must stay 0.
-# One **epoch** shows each training image once.
-#
+# To **hold the mask** is to see to that. One **epoch** shows each training image once. The recipe says how to train.
+
+# %% key="recipe"
+recipe = Recipe(epochs=1, learning_rate=0.02, batch_size=32)
+
+# %% [markdown] key="guess-first"
 # Commit to a guess before you go on.
 
 # %% play=true key="predict-epoch" tags=["hide-input"]
@@ -106,8 +110,8 @@ print(f"trained for {time.perf_counter() - began:.1f} seconds: {accuracy(tuned, 
 # *Short path*
 #
 # There is no need to cut everything at once. **Iterative pruning** cuts a little, fine-tunes, cuts a little more,
-# fine-tunes again. Han and others (2015) showed what this does: training after each cut, a larger LeNet-5 kept
-# one weight in twelve, with no loss of accuracy.
+# fine-tunes again. Han and others (2015) showed what this does on ImageNet: AlexNet was left with 9 times fewer
+# parameters and VGG-16 with 13 times fewer, with no loss of accuracy. How many times fewer will it be here?
 #
 # The next cell makes such a run: eight rounds, one epoch in each, every network on the way kept.
 
@@ -160,7 +164,7 @@ tiny = torch.tensor([0.9, -3.0, 0.0], requires_grad=True)
 optimizer = torch.optim.SGD([tiny], lr=0.1, momentum=0.9)
 loss = (tiny.sum() - 1) ** 2
 loss.backward()
-print("gradient:", tiny.grad.tolist())
+print("gradient:", [round(value, 2) for value in tiny.grad.tolist()])
 optimizer.step()
 print("weights: ", [round(value, 2) for value in tiny.tolist()])
 
@@ -171,9 +175,9 @@ print("weights: ", [round(value, 2) for value in tiny.tolist()])
 # - its **velocity**: an optimizer with **momentum** remembers past gradients in one number for each weight and keeps
 #   pushing that way. A velocity from before the cut goes on pushing after it.
 #
-# (Weight decay is not one of them. It pulls towards 0, and a weight of 0 stays there.)
+# (Weight decay, which shrinks every weight a little in each step, is not one of them: a weight of 0 stays 0.)
 #
-# To **hold the mask** means to set the removed weights to 0 again after every step.
+# So to hold the mask means to set the removed weights to 0 again after every step.
 
 # %% play=true key="predict-forget" tags=["hide-input"]
 Guess("95 % of the weights are 0. One epoch without holding the mask: how many per cent are 0 then?",
@@ -190,7 +194,7 @@ Guess("95 % of the weights are 0. One epoch without holding the mask: how many p
 # - The new weight is the old one, minus `rate` times the **new** velocity.
 # - Where the mask says `False`, both are exactly 0, whatever they were.
 #
-# Return the pair `(weight, velocity)`, as new tensors.
+# Return the pair `(weight, velocity)`: two new tensors, no lists, with the dtype of the given ones.
 #
 # Worked value: weight `[1.0, 0.0]`, velocity `[0.0, 0.5]`, gradient `[2.0, 1.0]`, mask `[True, False]`, rate 0.1
 # give weight `[0.8, 0.0]` and velocity `[2.0, 0.0]`.
@@ -238,6 +242,9 @@ call = student_call("masked_step", two, torch.tensor([0.5, -2.0]), torch.tensor(
 expect([call.arguments[0], call.arguments[1], call.arguments[2]], [[1.0, 2.0], [0.5, -2.0], [2.0, 1.0]], id="unchanged",
        needs="gradient", hint="Your function changed the tensors that it was given. Make new ones: += and methods that "
             "end in _ work in place.")
+expect([str(getattr(call.value[0], "dtype", "")), str(getattr(call.value[1], "dtype", ""))], ["torch.float32"] * 2,
+       id="tensors", needs="gradient", hint="The numbers are right. float32 tensors came in: return two float32 "
+            "tensors, no lists, for the network takes the first as its weight.")
 ### BEGIN HIDDEN TESTS
 drawn = torch.randn(3, 4, 2, 5, generator=torch.Generator().manual_seed(5))
 there = drawn[0] > -0.3
@@ -309,7 +316,8 @@ explore(fine_tune, batches=(2, 12), forget_the_mask=False)
 # Three plans for the same amount:
 #
 # - **one-shot**: one cut, then all the training;
-# - **iterative**: a few cuts, each of which takes the same share of what is **left**, with training after each;
+# - **iterative**: a few cuts with training after each. From here on every cut takes the same share of what is **left**
+#   (the run above had amounts chosen by hand);
 # - **gradual**: many cuts along a curve that is steep at first and flat at the end.
 #
 # What is left is multiplied in each round. So three cuts of a half leave an eighth.
@@ -365,13 +373,18 @@ expect(student("prune_more", row, whole, 0.2), [[False] * 2 + [True] * 3, [True]
        hint="All ten weights compete, and the mask is a bool tensor of their shape, 2 x 5.")
 expect(student("prune_more", row, student("prune_more", row, whole, 0.2), 0.25), [[False] * 4 + [True], [True] * 5],
        id="two-rounds", hint="Ten weights: 20 % are two, then 25 % of the eight that are left are two more.")
-expect(student_call("prune_more", row, whole, 0.2).arguments[1], whole, id="unchanged", needs="two-rounds",
-       hint="Your function changed the mask that it was given. Return a new one.")
+nine = torch.tensor([4.0, 9.0, -3.0, 1.0])
+call = student_call("prune_more", nine, half_gone, 0.5)
+expect([call.arguments[0], call.arguments[1]], [nine, half_gone], id="unchanged", needs="two-rounds",
+       hint="Your function changed the weights or the mask that it was given. Return a new mask and leave both alone.")
 ### BEGIN HIDDEN TESTS
 expect(student("prune_more", torch.ones(7), torch.tensor([True] * 6 + [False]), 0.5).sum(), 3, id="ties",
        hint="Of six equal weights exactly three go: keep argsort()[:remove] as it was.")
 expect(student("prune_more", four, half_gone, 0.0), half_gone, id="nothing",
        hint="With share 0 nothing goes, and what is gone stays gone.")
+counts = [student("prune_more", row, whole, 0.28).sum(), student("prune_more", row, whole, 0.32).sum()]
+expect(counts, [7, 7], id="rounded", hint="2.8 of ten weights are 3, and 3.2 are 3 as well: round(), neither int() nor "
+       "up, as the line stood.")
 ### END HIDDEN TESTS
 
 # %% [markdown] key="pitfall-rounds-text"
@@ -399,8 +412,8 @@ explore(rounds_of_a_fifth, rounds=(1, 12), count_from_all=False)
 # $$s_t = s_f + (s_i - s_f)\left(1 - \frac{t}{n}\right)^3$$
 #
 # At first there is much to spare, so the steps are large. At the end each cut hurts, so they get small.
-# On ImageNet, they report, Inception V3 keeps 74.6 % of the images right with 87.5 % of its weights gone, where the
-# whole network has 78.1 %.
+# On ImageNet, they report, the whole Inception V3 reads 78.1 % of the images right, and 74.6 % with 87.5 % of its
+# weights gone. The experiment below ends with LeNet's figure beside theirs.
 
 # %% [markdown] key="exercise-2"
 # ### Exercise 2: how much is gone by now?
@@ -436,7 +449,7 @@ expect(student("cubic_sparsity", 6, 4, 0.2, 0.8), 0.8, id="after", needs="cube",
 expect(student("cubic_sparsity", -2, 4, 0.2, 0.8), 0.2, id="before", needs="cube",
        hint="Before the first step nothing has happened: the amount is start.")
 ### BEGIN HIDDEN TESTS
-expect(student("cubic_sparsity", 3, 7, 0.5, 0.99), cubic_schedule(0.99, 7, start=0.5)[2], id="any", needs="ends",
+expect(student("cubic_sparsity", 3, 7, 0.5, 0.99), cubic_amount(3, 7, 0.5, 0.99), id="any", needs="ends",
        hint="With start=0.5, end=0.99 and 7 steps the third amount is off.")
 expect(student("cubic_sparsity", 9, 10, 0.3, 0.9), 0.8994, id="start", needs="ends",
        hint="The way goes from start, not from 0: the factor is (start - end).")
@@ -444,17 +457,14 @@ expect(student("cubic_sparsity", 9, 10, 0.3, 0.9), 0.8994, id="start", needs="en
 
 # %% [markdown] key="cubic-further"
 # **Going further.** Write the schedule with a power of your own, `(1 - t/n) ** power`. Power 1 is a straight line.
-# Put it into the experiment below: which power does best at 98 %?
+# Put it into the experiment below: which power does best at 99 %?
 
 # %% [markdown] key="cubic-use-text"
 # `explore` puts sliders on your schedule. Here each setting cuts LeNet to your amount, with no training. Compare
 # step 1 of 8 with step 7 of 8: how much goes, and what does it cost?
 
 # %% play=true key="own-schedule"
-def entry_of_cubic_schedule(step, steps, start, end):
-    return [start, *cubic_schedule(end, steps, start=start)][step]
-
-amount_at = use("cubic_sparsity", otherwise=entry_of_cubic_schedule)
+amount_at = use("cubic_sparsity", otherwise=cubic_amount)
 
 def cut_at(step, end):
     amount = amount_at(step, 8, 0.0, end)
@@ -466,14 +476,14 @@ explore(cut_at, step=(0, 8), end=[0.9, 0.95, 0.99])
 # %% [markdown] key="ways-text"
 # ### The three plans, measured
 #
-# A fair comparison gives all the same training: six epochs on 600 images, no more. One-shot takes them after its
+# A fair comparison gives all the same training: six epochs on 450 images, no more. One-shot takes them after its
 # cut, iterative takes two after each of three, gradual one after each of six along your schedule. Training has luck
 # in it, so each plan runs twice, with other seeds. The next cell runs them all and shows nothing yet.
 
 # %% play=true key="ways"
-few = SimpleNamespace(train=data.train[:600], validation=data.validation[3000:3250])
+few = SimpleNamespace(train=data.train[:450], validation=data.validation[3000:3150])
 rows = []
-for end in (0.95, 0.98, 0.99):
+for end in (0.95, 0.99):
     plans = {"one-shot": ([end], 6), "iterative": (geometric_schedule(end, 3), 2),
              "gradual": ([amount_at(step, 6, 0.0, end) for step in range(1, 7)], 1)}
     for plan, (cuts, epochs) in plans.items():
@@ -503,14 +513,17 @@ ax.set_xticks(table.columns, [f"{100 * end:.0f}" for end in table.columns])
 plt.show()
 
 # %% play=true key="ways-reading"
-spread = (ways.groupby(["plan", "amount"]).accuracy.agg(lambda pair: pair.max() - pair.min())).mean()
+apart = ways.groupby(["amount", "plan"]).accuracy.agg(lambda pair: pair.max() - pair.min()).groupby("amount").max()
 for end in table.columns:
-    print(f"{end:.0%} gone:", ", ".join(f"{plan} {table.loc[plan, end]:.1%}" for plan in table.index))
-print(f"two runs that differ in the seed alone lie {100 * spread:.1f} points apart on average")
+    print(f"{end:.0%} gone:", ", ".join(f"{plan} {table.loc[plan, end]:.1%}" for plan in table.index),
+          f"(two seeds: up to {100 * apart[end]:.1f} points apart)")
+lost = 100 * (accuracy(model, images) - table.loc["gradual", 0.95])
+print(f"gradual, LeNet, 95 % gone: {lost:.1f} points lost; Zhu and Gupta, Inception V3, 87.5 % gone: {78.1 - 74.6:.1f}")
 
 # %% [markdown] key="ways-after"
-# Read the first line together with the last. At 95 % the plans lie close together, hardly farther than two seeds do.
-# At 98 % the single cut falls behind. At 99 % it collapses, and the other two hold on.
+# Compare the plans of a line with the distance of two seeds behind it. At 95 % the plans lie close together. At 99 %
+# the single cut collapses, and the other two hold on. Where in between does that begin? Put 0.97 or 0.98 into the list
+# of amounts and run the cells again.
 #
 # So the schedule matters where weights are scarce, and little elsewhere. The cubic curve has no clear lead over
 # three plain rounds here; its name is no promise.
@@ -520,12 +533,13 @@ print(f"two runs that differ in the seed alone lie {100 * spread:.1f} points apa
 #
 # A pruned network can be fine-tuned. Could it have been **small from the start**? Train a network from random
 # weights under the mask alone, and usually it does worse. Frankle and Carbin (2019) found an exception. Give the
-# weights that are left **the values that they had before any training**, and the sparse network trains about as
-# well as the dense one, often faster. They call this the **lottery ticket hypothesis**: a large network holds a
-# small one that won the lottery of the first random weights. Going back to those weights is **rewinding**.
+# weights that are left **the values that they had before any training**. Going back to them is **rewinding**.
 #
-# In their experiments such tickets have less than 10 to 20 % of the weights, on MNIST and CIFAR-10. Larger networks
-# need to rewind to a network that has been trained a little (Frankle and others, 2020).
+# They report that such a network, of 10 to 20 % of the size or less, reaches the accuracy of the dense one in at most
+# as many steps. With new random weights it does not. They call this the **lottery ticket hypothesis**: a large
+# network holds a small one that won the lottery of the first random weights.
+#
+# Larger networks need to rewind to a network that has been trained a little (Frankle and others, 2020).
 
 # %% [markdown] key="exercise-3"
 # ### Exercise 3: a ticket
@@ -565,17 +579,23 @@ expect(student("lottery_ticket", before, after, 0.25), [0.0, 2.0, 3.0, 4.0], id=
        hint="amount is the share that goes: with 0.25 one of four goes, and three stay.")
 expect(student("lottery_ticket", before.reshape(2, 2), after.reshape(2, 2), 0.5), [[0.0, 0.0], [3.0, 4.0]], id="shape",
        needs="rewound", hint="All weights of the tensor compete, not each row by itself, and the shape stays.")
-expect((student("lottery_ticket", before, torch.ones(4), 0.5) != 0).sum(), 2, id="ties", needs="rewound",
+kept = student("lottery_ticket", before, torch.ones(4), 0.5)
+expect(torch.as_tensor(kept).count_nonzero(), 2, id="ties", needs="rewound",
        hint="Four equal weights, and exactly two go. Comparing with a cut takes all or none: take places.")
-call = student_call("lottery_ticket", before, after, 0.5)
-expect([call.arguments[0], call.arguments[1]], [before, after], id="unchanged", needs="rewound",
+call = student_call("lottery_ticket", before, -after, 0.5)
+expect([call.arguments[0], call.arguments[1]], [before, -after], id="unchanged", needs="rewound",
        hint="Your function changed the weights that it was given. The start is needed again for the next ticket.")
+expect(isinstance(kept, torch.Tensor), id="tensor", needs="rewound", hint="Return a tensor, no list.")
 ### BEGIN HIDDEN TESTS
 drawn = torch.randn(2, 20, 30, generator=torch.Generator().manual_seed(7))
 expect(student("lottery_ticket", drawn[0], drawn[1], 0.83), rewound(drawn[0], drawn[1], 0.83), id="any",
        needs="rewound", hint="On 600 random weights and an amount of 0.83 your ticket differs from the library's.")
 expect(student("lottery_ticket", before, after, 0.0), before, id="nothing", needs="rewound",
        hint="With amount 0 every weight stays. Look out for [-0:], which is the whole list.")
+ten = torch.arange(1.0, 11.0)
+counts = [student("lottery_ticket", ten, ten, 0.28)[2], student("lottery_ticket", ten, ten, 0.32)[3]]
+expect(counts, [0.0, 4.0], id="rounded", needs="rewound",
+       hint="2.8 of ten weights are 3, and 3.2 are 3 as well: round(), neither int() nor up.")
 ### END HIDDEN TESTS
 
 # %% [markdown] key="lottery-plan"
@@ -587,16 +607,22 @@ expect(student("lottery_ticket", before, after, 0.0), before, id="nothing", need
 #    it in one thing each: **reinitialized** has the same mask and other random weights, **shuffled** has the same
 #    weights and a mask that keeps as many of each layer, drawn by lot.
 #
-# If the ticket is no better than its controls, its start was no luck. The same 500 validation images choose the
-# epoch and judge here, for all of them alike: that flatters all of them alike.
+# If the ticket is no better than its controls, its start was no luck. As before, one part of the validation images
+# chooses the epoch and the 1,000 `images` judge. The curve over the epochs is drawn on the part that chooses.
 
-# %% play=true key="lottery-ticket"
-ticket_of = use("lottery_ticket", otherwise=rewound)
+# %% play=true key="lottery-dense"
 set_seed(0)
 start = LeNet()
 lot = SimpleNamespace(train=data.train[:1500], validation=data.validation[3500:])
 same_training = Recipe(epochs=4, learning_rate=0.05, batch_size=24)
 dense = trained(start, lot, same_training, progress=False)
+
+# %% [markdown] key="lottery-ticket-text"
+# Your function takes one tensor. So all layers go into one row, the ticket is made, and where it is not 0 the mask
+# says `True`. Cut into pieces again, that is a mask for each layer.
+
+# %% play=true key="lottery-ticket"
+ticket_of = use("lottery_ticket", otherwise=rewound)
 
 def row_of(network):  # all weights of all layers in one row
     return torch.cat([dict(network.named_parameters())[name].detach().flatten() for name in prunable(network)])
@@ -611,7 +637,8 @@ winner = {name: keep.reshape(shape) for name, keep, shape in zip(prunable(start)
 
 # %% play=true key="lottery-run"
 history = []
-tickets = compare_tickets(start, winner, lot, same_training, seeds=(0, 1), on_epoch=history.append, progress=False)
+tickets = compare_tickets(start, winner, lot, same_training, seeds=(0, 1), judge=images, on_epoch=history.append,
+                          progress=False)
 learning = pd.DataFrame(history).rename(columns={"validation_accuracy": "accuracy"})
 learning["start"] = tickets.start.repeat(same_training.epochs).to_numpy()
 final = tickets.groupby("start", sort=False).accuracy.mean()
@@ -626,16 +653,17 @@ Guess("After the first epoch: which of the three reads most images right?",
 figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 plot.lines(ax, learning.groupby(["start", "epoch"], sort=False).accuracy.mean().reset_index(), "epoch", "accuracy",
            by="start")
-whole = accuracy(dense, lot.validation)
+whole = accuracy(dense, lot.validation)  # the images of the curves
 ax.axhline(whole, linestyle="--", color="black", linewidth=1)
-ax.annotate("dense network, trained as long", (1, whole), (0, 4), textcoords="offset points", fontsize="small")
+ax.annotate("dense network after as many epochs, one run", (1, whole), (0, 4), textcoords="offset points",
+            fontsize="small")
 ax.set(title="80 % gone before training began (means of two runs)", xticks=range(1, same_training.epochs + 1),
        ylim=(0, 1.08))
 ax.legend(loc="lower right", fontsize="small")
 plt.show()
 
 # %% play=true key="lottery-reading"
-print(f"dense network after {same_training.epochs} epochs: {accuracy(dense, lot.validation):.1%}")
+print(f"dense network after {same_training.epochs} epochs: {accuracy(dense, images):.1%} (one run)")
 for name in final.index:
     each = ", ".join(f"{value:.1%}" for value in tickets[tickets.start == name].accuracy)
     print(f"{name:14} after epoch 1 {early[name]:.1%}, at the end {final[name]:.1%} (runs: {each})")
@@ -645,10 +673,12 @@ for name in final.index:
 #
 # - The ticket **learns faster**. After one epoch it is far ahead of both controls.
 # - The lead melts: after four epochs a few points are left of it.
-# - The ticket comes about as far as the dense network, with a fifth of the weights.
+# - With a fifth of the weights, the ticket comes about as far as the dense network, in as many epochs. The controls do
+#   not. So far this agrees with Frankle and Carbin.
 #
-# Is a few points the ticket's worth, or only its head start? Longer training can tell. The button trains all three
-# for twelve epochs, once. That takes a while; read on meanwhile. What do you expect of the lead?
+# Are these few points the ticket's worth, or only its head start? Longer training can tell. What do you expect of the
+# lead after twelve epochs? Write a number down. Then press the button: it trains all three, once. Read on when it
+# has finished.
 
 # %% play=true key="lottery-job"
 def train_longer(report):
@@ -658,19 +688,24 @@ def train_longer(report):
         done.append(record)
         report(len(done), 36, f"epoch {len(done)} of 36")
 
-    figures = compare_tickets(start, winner, lot, twelve, seeds=(0,), on_epoch=on_epoch, progress=False)
+    figures = compare_tickets(start, winner, lot, twelve, seeds=(0,), judge=images, on_epoch=on_epoch,
+                              progress=False)
     return {"headline": "After twelve epochs:", "numbers": {
         row.start: {"value": row.accuracy, "unit": "%", "text": f"{row.accuracy:.1%}"} for row in figures.itertuples()}}
 
 Job("Train all three for twelve epochs", train_longer)
 
 # %% [markdown] key="lottery-honest"
-# On the machine that this lesson was written on, nothing was left of the lead after twelve epochs: over three seeds
-# the three ended within about a point of each other, and the reinitialized one was not the worst.
+# On the machine that this lesson was written on, with three seeds each, twelve epochs ended like this: rewound 96.1 %,
+# reinitialized 95.8 %, shuffled 94.9 %. Two seeds of one kind lay up to 1.4 points apart.
 #
-# So the honest outcome is this. On this small network, at 80 %, the ticket is a **head start**: it learns sooner, and
-# no better. Had we stopped after one epoch, it would have looked like a triumph. Whoever compares tickets has to say
-# for how long they were trained.
+# So the honest outcome is this. On this small network, at 80 %, the ticket is above all a **head start**. What is
+# left of its lead over new weights is less than the distance of two seeds. Its lead over the shuffled mask, about a
+# point, is no larger than that distance, but it was there in all three seeds. Which weights stay may matter a little.
+#
+# That the reinitialized twin caught up is not what Frankle and Carbin report: theirs stayed behind. One small network
+# and three seeds refute nothing, but this is what we measured. Had we stopped after one epoch, the ticket would have
+# looked like a triumph. Whoever compares tickets has to say for how long they were trained.
 #
 # And what is a ticket good for? It costs a dense training first. If that is done, fine-tuning the pruned network
 # is cheaper than training a ticket. Tickets tell how training works; they are no recipe for shipping.
@@ -695,8 +730,8 @@ for digit in chances.argsort(descending=True)[:3]:
 
 # %% [markdown] key="distil-idea"
 # **Distillation** trains one network, the **student**, on the answers of another, the **teacher**. Which other
-# digits an image resembles is knowledge that no label holds. Hinton and others (2015) trained a net on MNIST that
-# made 146 errors with labels alone, and 74 with a teacher that made 67.
+# digits an image resembles is knowledge that no label holds. Hinton and others (2015) trained a small net on
+# MNIST. With labels alone it made 146 test errors, with a teacher at T = 20 it made 74. The teacher made 67.
 #
 # Most answers are far surer than this one: all other digits get a probability near 0, too small to learn from. So
 # both networks' logits are divided by a **temperature** T before the softmax. T = 1 changes nothing, a larger T makes
@@ -742,8 +777,9 @@ for temperature in (1, 2, 4, 8):
 # The gradient falls about as 1/T²: twice the temperature, and it is a quarter or so. Once 1/T because the logits
 # are divided by T, and once more because softer answers lie closer together.
 #
-# The usual loss adds the labels' cross-entropy: $w\,T^2\,\mathrm{KL} + (1-w)\,\mathrm{CE}$. The factor **T²** keeps
-# the balance. Without it the labels drown out the teacher as soon as T is large.
+# The usual loss adds the labels' cross-entropy CE. With the weight $w$ for the teacher and the rest for the labels it
+# is $w\,T^2\,\mathrm{KL} + (1-w)\,\mathrm{CE}$. The factor **T²** keeps the balance. Without it the labels drown out
+# the teacher as soon as T is large.
 
 # %% [markdown] key="exercise-4"
 # ### Exercise 4: the distillation loss
@@ -771,6 +807,16 @@ def distillation_loss(logits, teacher_logits, temperature):
     ### END SOLUTION
 
 
+# %% [markdown] key="gradient-text"
+# The check below also asks your loss for its gradient. This function does that.
+
+# %% setup=true key="gradient-of"
+def gradient_of(name, logits, *rest):
+    """The gradient, at the logits, of the loss function with this name; 0 where none can be followed."""
+    leaf = logits.clone().requires_grad_()
+    loss = torch.as_tensor(globals()[name](leaf * 1, *rest))
+    return torch.autograd.grad(loss, leaf)[0] if loss.requires_grad else torch.zeros_like(leaf)
+
 # %% check="distillation_loss" points=3
 left, right = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 2.0]])
 plain = student("distillation_loss", left, right, 1.0)
@@ -797,6 +843,9 @@ expect(student("distillation_loss", 500 * left, 500 * right, 1.0), 1000.0, id="l
             "instead of the logarithm of softmax.")
 expect(student_call("distillation_loss", left, right, 2.0).arguments[0], left, id="unchanged", needs="plain",
        hint="Your function changed the logits that it was given: /= works in place.")
+expect(student("gradient_of", "distillation_loss", left, right, 2.0), [[0.9242, -0.9242]], rtol=1e-3, id="gradient",
+       needs="plain", hint="The number is right, but training cannot follow it back to the student's logits. Leave out "
+            "detach(), no_grad() and torch.tensor(...).")
 ### BEGIN HIDDEN TESTS
 drawn = torch.randn(2, 6, 10, generator=torch.Generator().manual_seed(8))
 expect(student("distillation_loss", 3 * drawn[0], 3 * drawn[1], 4.0), soft_loss(3 * drawn[0], 3 * drawn[1], 4.0),
@@ -811,7 +860,7 @@ expect(student("distillation_loss", 3 * drawn[0], 3 * drawn[1], 4.0), soft_loss(
 # ### The experiment
 #
 # Little data is where a teacher should help most. LeNet is cut to 95 % in one shot and fine-tuned on **300 images**,
-# 12 epochs. Once with their labels, once with your loss and the whole LeNet as the teacher, at T = 4: the labels of
+# 10 epochs. Once with their labels, once with your loss and the whole LeNet as the teacher, at T = 4: the labels of
 # the 300 images are then not used at all. Both get two learning rates, and two seeds for each.
 
 # %% play=true key="distil-run"
@@ -827,7 +876,7 @@ rows = []
 for source, loss, rates in (("labels", None, (0.01, 0.02)), ("teacher", teacher_loss, (0.005, 0.01))):
     for rate in rates:
         for seed in (0, 1):
-            training = Recipe(epochs=12, learning_rate=rate, batch_size=20, seed=seed)
+            training = Recipe(epochs=10, learning_rate=rate, batch_size=20, seed=seed)
             network = trained(pruned, scarce, training, masks=masks, loss=loss, progress=False)
             rows.append({"learns from": source, "learning rate": rate, "accuracy": accuracy(network, images)})
 taught = pd.DataFrame(rows)
@@ -844,21 +893,27 @@ Guess("300 images, each way at its better learning rate. By how many points does
 runs = taught.groupby(["learns from", "learning rate"]).accuracy.agg(["min", "max", "mean"])
 runs.columns = ["lower run", "higher run", "mean"]
 print(f"the teacher's lead, each at its better rate: {100 * (best['teacher'] - best['labels']):.1f} points")
-runs.style.format("{:.1%}")
+wrong = {source: round(len(images) * (1 - right)) for source, right in best.items()}
+print(f"errors in {len(images):,} images: labels {wrong['labels']}, teacher {wrong['teacher']}, the teacher itself "
+      f"{round(len(images) * (1 - accuracy(model, images)))}. Hinton and others: 146, 74, 67 (10,000 test images)")
+runs.style.format("{:.1%}").format_index("{:g}", level=1)
 
 # %% [markdown] key="distil-after"
 # Compare the lead with the distance between two runs of one row. With so little data the teacher's lead is larger
 # than that, though it is small in points.
 #
-# With more images it shrinks: labels get better, and the student has less to ask. And the comparison has a trap.
-# At one and the same learning rate the softened loss can take larger steps than the labels' loss, so a
-# teacher may win, or diverge, on step size alone. That is why each way has its own rates here.
+# Each better rate was chosen on the images that show the lead. Both sides chose one of two, so both are flattered
+# alike. Does the lead last with ten times as many images? The last graph of this lesson shows it.
+#
+# The comparison has a trap. At one and the same learning rate the softened loss can take larger steps than the
+# labels' loss, so a teacher may win, or diverge, on step size alone. That is why each way has its own rates here.
 
 # %% [markdown] key="measure"
 # ## Measure, then judge
 # *Short path*
 #
-# Now everything together: the eight rounds from above, with the mask held, and the teacher in place of the labels.
+# Now everything together. The eight rounds from above, with the mask held: after each step the removed weights are
+# set to 0 again. And a **teacher** in place of the labels: LeNet learns the answers of its own uncut self.
 # The choice is made on 2,000 **validation** images: the largest amount that costs less than 1 point.
 
 # %% play=true key="choose"
@@ -882,10 +937,13 @@ Guess(f"With no training LeNet can lose {untrained:.0%} for less than a point. H
 figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 plot.lines(ax, choice.melt(ignore_index=False, var_name="way", value_name="accuracy").reset_index(), "amount",
            "accuracy", by="way")
-ax.set_title(f"The cliff moves (validation, {len(judges):,} images)")
+ax.axhline(accuracy(model, judges) - 0.01, linestyle="--", color="black", linewidth=1)  # 1 point below the whole
+ax.set_title(f"The cliff moves (validation, {len(judges):,} images; dashed: 1 point lost)")
 plt.show()
 for way in choice:
-    print(f"{way + ':':16} {enough[way].last_valid_index():.0%} can go for less than 1 point")
+    gone = enough[way].last_valid_index()
+    print(f"{way + ':':16} {gone:.0%} can go for less than 1 point: {1 / (1 - gone):.0f} times fewer weights")
+print("Han and others, no loss on ImageNet: AlexNet 9 times, VGG-16 13 times fewer parameters")
 
 # %% [markdown] key="measure-text"
 # Now, and only now, the **test** images: once, for the final numbers. `verdict` applies the rules of thumb of
@@ -900,11 +958,14 @@ pd.DataFrame({"whole": dict(before_all.rows()), f"{chosen:.0%} zero": dict(after
 judged = verdict(before_all, after_all, Budget(file="sparse_bytes"))
 reasons = "\n".join(f"- {reason}" for reason in judged.reasons)
 display(Markdown(f"With the sparse file: **{judged.rating}**\n\n{reasons}"))
+only_cut = sparse_bytes(apply_masks(model, global_masks(model, untrained)))
+print(f"sparse file, cut with no training to {untrained:.0%}: {only_cut:,} bytes")
 
 # %% [markdown] key="verdict-after"
-# Read each reason. Fine-tuning has bought a far smaller sparse file than lesson 04 could, at an accuracy that is
-# still good. It has bought no time: a masked network computes as much as before, and that keeps the rating from
-# being better. For time, go to lesson 06.
+# Read each reason. Compare the sparse file with the last line, the largest cut with no training, as in lesson 04:
+# fine-tuning has bought a far smaller file, at an accuracy that is still good. It has bought no time: a masked network
+# computes as much as before (look at the MACs), and that keeps the rating from being better. For time, go to
+# lesson 06.
 
 # %% [markdown] key="pitfalls"
 # ## Pitfalls
@@ -989,7 +1050,7 @@ def answer_3(draw):
 def answer_4(draw):
     case = draw.pick(["both", "mask", "neither"])
     dense = draw.integer(930, 975)
-    close = draw.sample([dense - 4, dense - 2, dense + 1, dense + 3], 3)
+    close = draw.sample([dense - 2, dense - 1, dense + 1, dense + 2], 3)  # closer than two seeds
     far = draw.sample([dense - draw.integer(90, 140), dense - draw.integer(160, 240)], 2)
     rewound, again, shuffled = {"both": [close[0], *far], "mask": [close[0], close[1], far[0]],
                                 "neither": close}[case]
@@ -1039,10 +1100,9 @@ def answer_5(draw):
 #    the ticket needs, too); several seeds with their spread; every choice on validation images, the test images
 #    once at the end. Two of the three give the point, one gives half. Good plans also add iterative or
 #    gradual pruning, or a teacher.
-# 3. **An expectation with a measured number.** For example: at 98 % rounds or a schedule beat the one cut (with the
-#    lesson's settings by a few points; at 99 % the one cut collapses); the ticket's lead is large after one epoch,
-#    a few points after four, and gone after twelve; two seeds differ by about a point; the teacher
-#    wins about a point.
+# 3. **An expectation with a measured number.** For example: at 99 % the one cut collapses while rounds or a
+#    schedule hold on; at 98 % rounds beat the one cut of the challenge by a few points; the ticket's lead is large
+#    after one epoch, a few points after four, and mostly gone after twelve; the teacher wins about a point.
 #    The number must be one of the lesson's, roughly as measured on the student's machine. Half a point for a
 #    sensible expectation without a number.
 #
@@ -1054,18 +1114,19 @@ def answer_5(draw):
 # ## Challenge
 #
 # 98 % of LeNet's weights must go, and you have **four epochs on 1,000 images**. The bar is one cut and four epochs
-# with the labels. Beat it by **2 points** on images that chose nothing.
+# with the labels. Beat it by **2 points** on the 1,000 `images`. The more settings you try, the more these images
+# have chosen: think first, and try few.
 #
 # Change the amounts (as many as you like, the last one 0.98), the epochs of each (four in all), the learning rate,
 # and the loss: `None` for the labels, `teacher_loss` for the teacher. It is a step towards the capstone in lesson
 # 10, where the training is limited as well.
 
 # %% play=true key="challenge-try"
-cuts, epochs_each, rate, loss = [0.98], 4, 0.02, None
+cuts, epochs_each, rate, loss = [], 4, 0.02, None  # yours; [0.98] with the rest as it is would be the bar
 thousand = SimpleNamespace(train=data.train[:1000], validation=data.validation[3000:3500])
 bar = prune_gradually(model, thousand, [0.98], Recipe(epochs=4, learning_rate=0.02, batch_size=32), progress=False)
-mine = prune_gradually(model, thousand, cuts, Recipe(epochs=epochs_each, learning_rate=rate, batch_size=32), loss=loss,
-                       progress=False)
+recipe_of_mine = Recipe(epochs=epochs_each, learning_rate=rate, batch_size=32)
+mine = prune_gradually(model, thousand, cuts, recipe_of_mine, loss=loss, progress=False) if cuts else bar
 fair = len(cuts) * epochs_each <= 4 and round(sparsity(mine.model), 3) >= 0.98
 high, low = accuracy(mine.model, images), accuracy(bar.model, images)
 print(f"bar {low:.1%}, yours {high:.1%}:", "you beat it." if fair and high >= low + 0.02 else "not yet.")

@@ -175,14 +175,20 @@ def covered(cell):
             and node.args and isinstance(getattr(node.args[0], "value", None), str)}
 
 
+def _helpers(lesson):
+    """The functions of setup cells: they live on the student's side too, where a check may call them."""
+    return {node.name for cell in lesson.of("setup") for node in ast.parse(cell.source).body
+            if isinstance(node, ast.FunctionDef)}
+
+
 def _pairs(lesson):
     written = {cell.name: cell for cell in lesson.of(*WRITTEN)}
-    checked = set()
+    checked, helpers = set(), _helpers(lesson)
     for cell in lesson.of("check"):
         asked = covered(cell)
         checked |= {cell.name, *asked}
         for name, line in asked.items():
-            if name not in written:
+            if name not in written and name not in helpers:
                 yield Problem(cell.line + line - 1, f"there is no exercise {name!r}; {nearest(name, written)}")
         answers = asked and all(name in written and written[name].kind == "answer" for name in asked)
         if cell.name not in written and not answers:

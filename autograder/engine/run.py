@@ -33,17 +33,20 @@ class Graded:
         return sum(result.max_points for result in self.results)
 
 
-def run_notebook(notebook, *, pristine=None, seconds=CELL_SECONDS, total=TOTAL_SECONDS, files=()):
+def run_notebook(notebook, *, pristine=None, seconds=CELL_SECONDS, total=TOTAL_SECONDS, files=(), entry=None):
     """Run a notebook's cells in a process of their own and its checks here.
 
     notebook: the student's, nbformat 4; it is not changed. pristine: the instructor's notebook, whose setup and
     check cells count instead of the student's copies of them; without it the notebook itself is trusted.
-    seconds: for one cell or call; total: for everything; files: paths copied beside the notebook.
+    seconds: for one cell or call; total: for everything; files: paths copied beside the notebook. entry: whose work
+    it is, an `autograder.capstone.Entry`; a reader's own unless given.
     Returns a `Graded`. Raises RuntimeError when the instructor's setup fails.
     """
     lesson = _Lesson(pristine or notebook)
     graded, results, remarks = copy.deepcopy(notebook), {}, []
     with Student(seconds=seconds, total=total, files=files) as student:
+        student.services = lesson.services(student, {name(cell): cell["source"] for cell in graded["cells"]
+                                                     if grade_id(cell) in lesson.written}, entry)
         for cell in graded["cells"]:
             if cell["cell_type"] != "code":
                 continue
@@ -62,14 +65,16 @@ def run_notebook(notebook, *, pristine=None, seconds=CELL_SECONDS, total=TOTAL_S
     return Graded(graded, tuple(results.values()), tuple(remarks))
 
 
-def grade_cells(notebook, *names, replace=None, seconds=CELL_SECONDS):
+def grade_cells(notebook, *names, replace=None, seconds=CELL_SECONDS, entry=None):
     """Run the setup and only the exercises named, each with its check: fast, for trying wrong solutions.
 
     notebook: the instructor's. names: of exercises, debugging tasks or answers; replace: {name: source} to
-    run instead of the notebook's own cell. Returns a CheckResult for each name, in the notebook's order.
+    run instead of the notebook's own cell; entry: as in `run_notebook`. Returns a CheckResult for each name, in the
+    notebook's order.
     """
     lesson, results = _Lesson(notebook), []
     with Student(seconds=seconds, total=TOTAL_SECONDS) as student:
+        student.services = lesson.services(student, replace or {}, entry)
         for cell in notebook["cells"]:
             wanted = name(cell) in names and cell["cell_type"] == "code"
             if grade_id(cell) in lesson.checks:
@@ -88,8 +93,18 @@ class _Lesson:
         self.checks = {grade_id(cell): cell for cell in code if is_check(cell)}
         self.setup = {grade_id(cell): cell for cell in code if kind(cell) == "setup" and grade_id(cell)}
         self.written = {grade_id(cell) for cell in code if is_solution(cell)}
+        self._sources = {name(cell): cell["source"] for cell in code if is_solution(cell)}
         self._play = {(cell.get("id"), cell["source"]) for cell in code if kind(cell) == "play"}
         self.host = Checks([cell for cell in code if kind(cell) == "setup"])
+
+    def services(self, student, written, entry):
+        """What checks may ask for besides calls. written: {exercise: the student's source}, where it is not this
+        notebook's own."""
+        from autograder.capstone import Capstone  # here: it starts processes of this engine
+
+        sources = self._sources | written
+        setup = [cell["source"] for cell in self.setup.values()]
+        return {"capstone": Capstone(setup, sources.get, student, entry)}
 
     def is_play(self, cell):
         """A play cell that the student changed is theirs, and runs."""

@@ -26,6 +26,7 @@ class Student:
         self._total, self._extra = total, total * SHARE
         self._worker, self._done, self._started = None, [], 0
         self._borrowed = set()
+        self.services = {}  # what a check may ask for by name besides calls; see `shrinklab.exercise.service`
 
     def run(self, source, *, graded=True):
         """Run one cell; returns its notebook outputs. Raises Stopped when it ended the process.

@@ -8,6 +8,7 @@ import contextvars
 import ctypes
 import threading
 import time
+from functools import partial
 
 
 class Late(BaseException):
@@ -15,17 +16,24 @@ class Late(BaseException):
 
 
 class Watched:
-    """A backend for `shrinklab.exercise` that passes calls on, and counts the seconds outside of them."""
+    """A backend for `shrinklab.exercise` that passes calls on, and counts the seconds outside of them.
+
+    Its services are the backend's own; they have limits of their own, so their seconds do not count either.
+    """
 
     def __init__(self, backend):
         self.reveal = getattr(backend, "reveal", False)
         self._backend = backend
+        self.services = {name: partial(self._apart, work) for name, work in getattr(backend, "services", {}).items()}
         self._own, self._since = 0.0, time.monotonic()
 
     def call(self, name, args, kwargs):
+        return self._apart(self._backend.call, name, args, kwargs)
+
+    def _apart(self, work, *args):
         self._own, self._since = self.own_seconds, None
         try:
-            return self._backend.call(name, args, kwargs)
+            return work(*args)
         finally:
             self._since = time.monotonic()
 

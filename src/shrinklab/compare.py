@@ -10,10 +10,14 @@ def difference(actual, expected, *, rtol=1e-5, atol=1e-6, dtype=None):
     """None when the two agree, else what differs, in one line.
 
     Numbers, lists, tuples, arrays and tensors are compared by shape and by value within
-    `atol + rtol * abs(expected)`, whatever their dtype unless dtype is given; nan equals nan. Strings are
-    compared without regard to case and outer spaces, dicts key by key, lists of other things item by item.
+    `atol + rtol * abs(expected)`, whatever their dtype unless dtype is given; nan equals nan. Where both are whole
+    numbers or bools by type, they have to be equal. Strings are compared without regard to case and outer spaces,
+    dicts key by key, lists of other things item by item.
 
     >>> difference(torch.tensor([1.0, 2.0]), [1, 2])
+    >>> difference(784, 785.0, atol=2)
+    >>> difference(784, 785, atol=2)
+    'got 784, expected 785'
     >>> difference([1, 2, 3], [1, 2])
     'the shape is (3,), expected (2,)'
     >>> difference(None, [1, 2])

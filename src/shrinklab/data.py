@@ -86,6 +86,20 @@ class Data:
     def test(self):
         return self._split("test")
 
+    def first(self, images):
+        """A `Data` of the same set whose splits end after so many images: enough to see whether code runs.
+
+        >>> len(load("mnist").first(100).train)
+        100
+        """
+        need(isinstance(images, int) and images >= 1, f"images is {images!r}", "a split holds at least one", "use 256")
+
+        def pixels(part):
+            arrays, labels = self._pixels(part)
+            return arrays[:images], labels[:images]
+
+        return Data(self.name, pixels)
+
     @property
     def example(self):
         """The first validation image, as a batch of one: float32 (1, C, H, W)."""

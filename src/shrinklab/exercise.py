@@ -30,7 +30,7 @@ from shrinklab.refs import Ref
 from shrinklab.written import expectations
 
 __all__ = ["Call", "CheckResult", "Expectation", "NotWritten", "Ref", "StudentError", "backend", "check",
-           "enter_grading", "expect", "ref", "results", "student", "student_call", "use"]
+           "enter_grading", "expect", "ref", "results", "service", "student", "student_call", "use"]
 
 
 @dataclass(frozen=True)
@@ -130,6 +130,14 @@ def student_call(name, *args, **kwargs):
     if call.arguments is None:
         raise StudentError(f"{name} put something into its arguments that cannot be checked.")
     return call
+
+
+def service(name):
+    """What the grader offers a check besides calls, by name; None in the reader's own notebook.
+
+    >>> service("capstone")
+    """
+    return getattr(_current().backend, "services", {}).get(name)
 
 
 def _call(name, args, kwargs, namespace):
@@ -273,6 +281,8 @@ def expect(actual, expected=True, *, hint, id=None, needs=None, rtol=1e-5, atol=
 
     Numbers and arrays are compared by shape and within `atol + rtol * abs(expected)`, whatever the dtype
     unless dtype is given; strings without regard to case. See `shrinklab.compare.difference`.
+    atol and rtol do not apply when both values are whole numbers or bools by their type: those have to be equal. For
+    a tolerance between whole numbers write the expected one as a float, 785.0.
     id: names the expectation in the grader's records; unique in a check. needs: the id of one above that must
     hold before this one is looked at: that nothing was changed is no merit of a function that does nothing.
     """

@@ -93,12 +93,13 @@ def shuffled(masks, seed=0):
             for name, mask in masks.items()}
 
 
-def compare_tickets(start, masks, data, recipe=None, *, seeds=(0, 1, 2), **options):
-    """Train a ticket and its two controls: a DataFrame of start, seed and validation accuracy (0 to 1).
+def compare_tickets(start, masks, data, recipe=None, *, seeds=(0, 1, 2), judge=None, **options):
+    """Train a ticket and its two controls: a DataFrame of start, seed and accuracy (0 to 1).
 
     start: the network that was rewound to; masks: the ticket's, {weight name: bool tensor}. "rewound" trains start
     under the masks, "reinitialized" new weights under the same masks, "shuffled" start under as many weights a layer
-    drawn by lot. seeds: each draws new weights, new masks and a new order of the images.
+    drawn by lot. seeds: each draws new weights, new masks and a new order of the images. judge: the split that gives
+    the accuracy; data.validation, which also chooses the epoch, unless given.
     recipe and further options: those of `train.fit`.
     """
     seeds = list(seeds)
@@ -111,5 +112,5 @@ def compare_tickets(start, masks, data, recipe=None, *, seeds=(0, 1, 2), **optio
                    "shuffled": (start, shuffled(masks, 1000 + seed))}
         for name, (network, kept) in tickets.items():
             result = trained(network, data, replace(recipe, seed=recipe.seed + seed), masks=kept, **options)
-            rows.append({"start": name, "seed": seed, "accuracy": accuracy(result, data.validation)})
+            rows.append({"start": name, "seed": seed, "accuracy": accuracy(result, judge or data.validation)})
     return pd.DataFrame(rows)

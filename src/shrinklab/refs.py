@@ -9,6 +9,7 @@ from shrinklab.errors import need
 
 _SPLIT = re.compile(r"(?P<data>\w+)/(?P<split>train|validation|test)"
                     r"(\[(?P<start>\d{0,9}):(?P<stop>\d{0,9})\])?")
+_CUT = re.compile(r"(?P<data>\w+)\[:(?P<stop>\d{1,9})\]")
 _FUNCTION = re.compile(r"(?P<module>[a-z][a-z0-9_]*)\.(?P<name>[A-Za-z][A-Za-z0-9_]*)")
 
 
@@ -16,8 +17,8 @@ _FUNCTION = re.compile(r"(?P<module>[a-z][a-z0-9_]*)\.(?P<name>[A-Za-z][A-Za-z0-
 class Ref:
     """A reference that crosses as a string and is resolved from the package on each side.
 
-    name: a trained network ("lenet", "resnet8"), a data set ("mnist"), a split of one, whole or sliced
-    ("cifar10/validation[:256]"), or a public function of the library ("criteria.l1").
+    name: a trained network ("lenet", "resnet8"), a data set ("mnist"), one whose splits end early ("mnist[:256]"),
+    a split of one, whole or sliced ("cifar10/validation[:256]"), or a public function of the library ("criteria.l1").
 
     >>> Ref("criteria.l1").name
     'criteria.l1'
@@ -28,7 +29,7 @@ class Ref:
     def __post_init__(self):
         known = isinstance(self.name, str) and (
             self.name in models.DATA_OF or self.name in models.DATA_OF.values() or self._split()
-            or _FUNCTION.fullmatch(self.name))
+            or self._cut() or _FUNCTION.fullmatch(self.name))
         need(known, f"the reference is {self.name!r:.80}",
              "it names a network, a data set, a split or a function of the library",
              'write for example "lenet", "mnist/validation[:256]" or "criteria.l1"')
@@ -37,10 +38,18 @@ class Ref:
         match = _SPLIT.fullmatch(self.name)
         return match if match and match["data"] in models.DATA_OF.values() else None
 
+    def _cut(self):
+        match = _CUT.fullmatch(self.name)
+        return match if match and match["data"] in models.DATA_OF.values() else None
+
     def resolve(self):
         """Load what the name stands for: a model in eval mode, a Data, a Split or a function."""
         if self.name in models.DATA_OF:
             return models.pretrained(self.name)
+        cut = self._cut()
+        if cut:
+            from shrinklab import data
+            return data.load(cut["data"]).first(int(cut["stop"]))
         match = self._split()
         if match or self.name in models.DATA_OF.values():
             from shrinklab import data

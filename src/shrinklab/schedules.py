@@ -34,7 +34,19 @@ def cubic_schedule(amount, steps, *, start=0.0):
     [0.4625, 0.7, 0.7875, 0.8]
     """
     _check_schedule(amount, steps, start)
-    return [amount + (start - amount) * (1 - step / steps) ** 3 for step in range(1, steps + 1)]
+    return [cubic_amount(step, steps, start, amount) for step in range(1, steps + 1)]
+
+
+def cubic_amount(step, steps, start, end):
+    """The share that is gone at `step` of `steps` of Zhu and Gupta's schedule; start before it, end after it.
+
+    step, steps: whole numbers, steps at least 1; start, end: 0 to 1 -> float.
+
+    >>> [round(cubic_amount(step, 4, 0.0, 0.8), 4) for step in (-1, 0, 2, 4, 9)]
+    [0.0, 0.0, 0.7, 0.8, 0.8]
+    """
+    _check_schedule(end, steps, start)
+    return end + (start - end) * (1 - min(max(step / steps, 0), 1)) ** 3
 
 
 def geometric_schedule(amount, steps, *, start=0.0):

@@ -49,7 +49,7 @@ def images_needed(lost, gained):
     """Images on which `mcnemar` shows a drop in 4 of 5 draws, p below 0.05; inf when there is no drop to show.
 
     lost: share of the images on which only the first model is right, 0 to 1; gained: only the second. Their
-    difference is the drop. 7.85 is (1.96 + 0.84) squared, the normal quantiles of 5 % false alarms on two sides and
+    difference is the drop. 7.85 is (1.960 + 0.842) squared, the normal quantiles of 5 % false alarms on two sides and
     of 80 % power. The exact test asks for a few images more, most so where few of them differ.
     Source: Connor, "Sample size for testing differences in proportions for the paired-sample design", 1987; this is
     its first term.

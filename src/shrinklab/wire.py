@@ -9,13 +9,17 @@ import base64
 import json
 import math
 import sys
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from shrinklab import models
+from shrinklab import files, models
 from shrinklab.errors import need
+from shrinklab.quantize.file import load_quantized, save_quantized
+from shrinklab.quantize.model import QuantizedModel
 from shrinklab.refs import Ref
 
 MAX_DEPTH = 24
@@ -24,6 +28,7 @@ MAX_BYTES = 16 * 2**20
 # A check may go through a value row by row, and each row of a tensor takes some 500 bytes in Python.
 MAX_LENGTH = 1_000_000
 MAX_INT_BITS = 4096
+MAX_WEIGHTS = 8_000_000  # of a quantized network: as floats they take sixteen times the room of two bits
 
 TORCH_DTYPES = {name: getattr(torch, name) for name in (
     "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float8_e4m3fn",
@@ -39,9 +44,9 @@ class WireError(ValueError):
 def encode(value, refs=None):
     """Turn a value into JSON-able lists, dicts, strings and numbers.
 
-    value: None, bool, int, float, str, list, tuple, dict, numpy array or scalar, torch tensor, `Ref`, or a
-    model of `shrinklab.models`. Subclasses cross as their base (a named tuple as a tuple). Tensors cross
-    as their numbers, without their gradients.
+    value: None, bool, int, float, str, list, tuple, dict, numpy array or scalar, torch tensor, `Ref`, a
+    model of `shrinklab.models`, or a QuantizedModel of one (as the bytes of its file). Subclasses cross as their
+    base (a named tuple as a tuple). Tensors cross as their numbers, without their gradients.
     refs: {id(object): Ref} of objects that cross as their reference.
     Raises WireError for anything else, and for what is too deep, too long or too large.
 
@@ -124,6 +129,8 @@ class _Encoder(_Budget):
             return self.tensor(value, depth)
         if isinstance(value, Ref):
             return {"$": "ref", "name": value.name}
+        if isinstance(value, QuantizedModel):
+            return self.quantized(value, depth)
         if isinstance(value, nn.Module):
             return self.model(value, depth)
         raise WireError(f"the value is {describe(value)}; only numbers, strings, lists, dicts, arrays and "
@@ -145,7 +152,9 @@ class _Encoder(_Budget):
              "dense tensors of the usual dtypes can cross", "use .dequantize(), .to_dense() or .cpu()",
              WireError)
         self.lay(depth, value.shape, value.numel() * value.element_size())
-        flat = value.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
+        flat = value.detach().cpu().resolve_conj().resolve_neg()
+        # contiguous() would keep the stride of a single number cut out of a row, and that cannot be viewed as bytes.
+        flat = flat.clone(memory_format=torch.contiguous_format).reshape(-1)
         data = flat.view(torch.uint8).numpy().tobytes() if flat.numel() else b""
         return {"$": "tensor", "dtype": name, "shape": list(value.shape), "data": _text(data)}
 
@@ -156,6 +165,14 @@ class _Encoder(_Budget):
             raise WireError(str(error)) from None
         return {"$": "model", "name": name, "config": self.encode(model.config, depth + 1),
                 "training": bool(model.training), "state": self.encode(dict(model.state_dict()), depth + 1)}
+
+
+    def quantized(self, model, depth):
+        need(model.source is not None, "the QuantizedModel was made from a network of its own",
+             f"those of {', '.join(models.ARCHITECTURES)} can cross", "quantize one of them", WireError)
+        with tempfile.TemporaryDirectory() as folder:
+            data = save_quantized(model, Path(folder) / "model").read_bytes()
+        return {"$": "quantized", "file": self.encode(np.frombuffer(data, np.uint8), depth + 1)}
 
 
 class _Decoder(_Budget):
@@ -170,7 +187,8 @@ class _Decoder(_Budget):
         if isinstance(message, list):
             return [self.decode(item, depth + 1) for item in message]
         readers = {"float": self.float, "tuple": self.tuple, "dict": self.dict, "array": self.numpy,
-                   "scalar": self.numpy, "tensor": self.tensor, "ref": self.ref, "model": self.model}
+                   "scalar": self.numpy, "tensor": self.tensor, "ref": self.ref, "model": self.model,
+                   "quantized": self.quantized}
         kind = message.get("$") if isinstance(message, dict) else type(message).__name__
         need(isinstance(kind, str) and kind in readers, f"the message has the kind {kind!r:.60}",
              f"known kinds are {', '.join(readers)}", "send encode(value)", WireError)
@@ -233,6 +251,23 @@ class _Decoder(_Budget):
              "build it with models.build(name, **config) and keep its layers", WireError)
         model.load_state_dict(state, assign=True)
         return model.train(message["training"] is True)
+
+    def quantized(self, message, depth):
+        data = self.decode(message["file"], depth + 1)
+        need(isinstance(data, np.ndarray) and data.dtype == np.uint8, f"a quantized network is {describe(data)}",
+             "it crosses as the bytes of its file", "send encode(value)", WireError)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model"
+            path.write_bytes(data.tobytes())
+            header, _ = files._read(path)
+            with torch.device("meta"):  # as above: no memory for what the file only claims
+                claimed = models.build(header["architecture"], **header["config"])
+            weights = sum(parameter.numel() for parameter in claimed.parameters())
+            # A weight takes two bits at least. What batch norms hold is folded away in the file, and little beside it.
+            need(weights <= min(4 * data.size + 10_000, MAX_WEIGHTS),
+                 f"the file of {data.size:,} bytes claims {weights:,} weights",
+                 f"a weight takes at least two bits, and {MAX_WEIGHTS:,} may cross", "send encode(value)", WireError)
+            return load_quantized(path)
 
 
 def describe(value):

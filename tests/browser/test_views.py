@@ -18,6 +18,7 @@ GRID = [-1.0, -0.5, 0.0, 0.5]
 VALUES = [(-1.3, -1.0), (-0.6, -0.5), (0.1, 0.0), (0.9, 0.5)]
 BEFORE = [{"name": "conv1", "inputs": 4, "outputs": 64}, {"name": "conv2", "inputs": 64, "outputs": 32}]
 NAN = float("nan")
+CLASSES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 
 
 def settings(limit):
@@ -40,6 +41,9 @@ def settings(limit):
         "alone": {"series": [{"name": "float", "x": [0, 1], "y": [0.991, 0.992]}]},
         "weights": {"edges": [0, 1, 2], "counts": [3, 4], "cut": [0, 1]},
         "matrix": {"labels": ["not 0", "0"], "counts": [[90, 5], [10, 95]]},
+        "pairs": {"labels": ["right", "wrong"], "counts": [[90, 5], [10, 95]]},
+        "digits": {"labels": list(range(10)), "counts": [[5 * (i == j) for j in range(10)] for i in range(10)]},
+        "classes": {"labels": CLASSES, "counts": [[5 * (i == j) for j in range(10)] for i in range(10)]},
         "size": {"labels": ["dense", "sparse"], "values": [240, 60], "unit": "kB", "reference": 240},
     }
 
@@ -51,7 +55,10 @@ VIEWS = [
     NumberLine("line", "Four weights on a 2-bit grid", x="weight"),
     Network("net", "The network"), Lines("curves", "How sure?", x="images", y="accuracy", percent="y", log="x"),
     Lines("alone", "One curve", x="step", y="accuracy", percent="y"),
-    Histogram("weights", "Weights", x="weight"), Confusion("matrix", "Confusion"), Bars("size", "Size", x="kB"),
+    Histogram("weights", "Weights", x="weight"), Confusion("matrix", "Confusion"),
+    Confusion("pairs", "Two networks", x="the pruned network is", y="the whole network is"),
+    Confusion("digits", "Ten digits"), Confusion("classes", "Ten classes", y="the photo shows"),
+    Bars("size", "Size", x="kB"),
 ]
 # Texts and shapes that stick out of their picture, so that a reader would not see all of them.
 CUT_OFF = """(svg) => {
@@ -61,6 +68,13 @@ CUT_OFF = """(svg) => {
     return own.width && (own.left < box.left - 2 || own.right > box.right + 2
                          || own.top < box.top - 2 || own.bottom > box.bottom + 2);
   }).map((node) => node.textContent || node.outerHTML.slice(0, 120));
+}"""
+# Pairs of texts in one picture that lie on each other.
+ON_EACH_OTHER = """(svg) => {
+  const boxes = [...svg.querySelectorAll("text")].map((node) => [node.textContent, node.getBoundingClientRect()]);
+  const touch = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 3 && b.top < a.bottom - 3;
+  return boxes.flatMap(([one, box], i) =>
+    boxes.slice(i + 1).filter(([, other]) => touch(box, other)).map(([two]) => `${one} | ${two}`));
 }"""
 
 
@@ -130,6 +144,16 @@ def test_nothing_is_cut_off_and_the_page_is_never_wider_than_the_screen(show, wi
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     cut = {spec.name: view(page, spec.name).locator("svg.sl-picture").evaluate(CUT_OFF) for spec in VIEWS}
     assert cut == {spec.name: [] for spec in VIEWS}
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_name_of_a_confusion_matrix_lies_on_another(show, width):
+    page = show(width=width)
+    pictures = {name: view(page, name).locator("svg.sl-picture") for name in
+                ("matrix", "pairs", "digits", "classes")}
+    assert {name: picture.evaluate(ON_EACH_OTHER) for name, picture in pictures.items()} == dict.fromkeys(pictures, [])
+    assert pictures["pairs"].locator(".sl-axis-title").all_text_contents() == [
+        "the pruned network is →", "the whole network is ↓"]
 
 
 def test_every_picture_says_in_words_what_it_shows(show):

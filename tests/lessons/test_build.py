@@ -303,6 +303,8 @@ FAULTS = {
                                     "belongs to no exercise; did you mean magnitude_scores"),
     "an unknown student function": ('scores = student("magnitude_scores"', 'scores = student("magnitud_scores"', 0,
                                     "no exercise 'magnitud_scores'; did you mean magnitude_scores"),
+    "a student function that setup imports": ('scores = student("magnitude_scores"', 'scores = student("torch"', 0,
+                                              "there is no exercise 'torch'"),
     "no expectation": ('expect(given[0], "b", hint="Read the first section again.", id="aim")\n'
                        'expect(given[1], 4000, hint="80 % stay.", id="count")\n'
                        'expect(given[2], ["score", "mask", "measure"], hint="A mask needs scores.", id="order")',
@@ -376,6 +378,18 @@ def test_faults_are_refused_with_file_and_line(case, tmp_path):
         line = text[:text.index(old)].count("\n") + 1 + offset
         assert any(one.startswith(f"solutions/{NAME}.py:{line}: ") for one in found), (line, found)
     assert not (root / "course").exists(), "nothing is written when something is wrong"
+
+
+def test_a_check_may_call_a_function_that_a_setup_cell_defines(tmp_path):
+    text = SAMPLE.read_text("utf-8").replace(
+        "student_call, use\n", "student_call, use\n\ndef doubled(name, values):\n"
+        "    return 2 * globals()[name](values)\n", 1).replace(
+        'scores = student("magnitude_scores", torch.tensor([-3.0, 1.0]))\nexpect(scores, [3.0, 1.0]',
+        'scores = student("doubled", "magnitude_scores", torch.tensor([-3.0, 1.0]))\nexpect(scores, [6.0, 2.0]', 1)
+    build(course(tmp_path / "course", text))
+    solved = nbformat.read(tmp_path / "course" / "solutions" / NAME / f"{NAME}.ipynb", as_version=4)
+    found = run_checks(solved)["magnitude_scores"]
+    assert found.passed, found
 
 
 def test_a_leak_through_the_question_bank(tmp_path):

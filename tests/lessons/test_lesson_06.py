@@ -125,6 +125,8 @@ def test_the_scan_s_sentences_hold(lesson, resnet, example):
     assert max(accuracies, key=accuracies.get) == "block1.conv1"
     assert rows["block1.conv1"][1] == pytest.approx(0.19, abs=0.01)
     assert max(rows, key=lambda name: rows[name][2]) == "block3.conv1"
+    makers = {group.name: len(group.makes) for group in lesson["groups"]}
+    assert makers[min(accuracies, key=accuracies.get)] == 2, "the group that hurts most is tied by an addition"
 
 
 def test_the_scan_s_plan_beats_equal_shares(lesson, resnet, example):
@@ -133,6 +135,8 @@ def test_the_scan_s_plan_beats_equal_shares(lesson, resnet, example):
     macs = {name: count_macs(network, example) for name, network in mended.items()}
     assert macs["by the scan, further"] < macs["by the scan"] < macs["equal shares"]
     assert macs["equal shares"] <= 0.75 * count_macs(resnet, example)
+    assert all(100 * (lesson["base"] - right) > 1.4 for right in reached.values()), "He and others lose less"
+    assert all(count > 0.5 * count_macs(resnet, example) for count in macs.values()), "and less saved"
 
 
 def test_both_switches_start_off():

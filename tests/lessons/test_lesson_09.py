@@ -45,13 +45,14 @@ def test_rounding_alone_loses_little_from_three_bits_on_and_training_gains_nothi
     assert min(before_and_after[bits][0] for bits in (3, 4)) > lesson["float_right"] - 0.03
     assert abs(before_and_after[8][0] - lesson["float_right"]) < 0.005
     assert before_and_after[8][1] - before_and_after[8][0] < 0.005
-    assert before_and_after[3][1] - before_and_after[3][0] > 0.005
+    assert before_and_after[4][1] - before_and_after[4][0] < 0.01 < before_and_after[3][1] - before_and_after[3][0]
+    assert before_and_after[3][1] > lesson["float_right"] - 0.01 > before_and_after[2][1]  # "more at 2"
 
 
 def test_the_right_choice_of_the_guess_about_widths_is_one_of_its_choices(before_and_after):
     cell = next(cell for cell in solution("09").cells if cell.id == "09-predict-eight")
     nothing = ", ".join(f"{bits} bits" for bits, (rounded, trained) in before_and_after.items()
-                        if trained - rounded < 0.005)
+                        if trained - rounded < 0.01)
     assert f'"{nothing}"' in cell.source
 
 
@@ -110,6 +111,29 @@ def test_four_shared_values_hold_out_longer_than_the_grid(lesson, images):
     assert accuracy(lesson["trained"]["codebook", 2], images) - accuracy(shared, images) < 0.01
 
 
+def test_with_three_values_each_the_codebook_and_the_grid_lie_close(lesson, images):
+    grid, three = (accuracy(one, images) for one in (lesson["round_to"](2, 8), lesson["shared_copy"](3)))
+    assert abs(three - grid) < 0.03
+    assert accuracy(lesson["shared_copy"](4), images) > max(three, grid) + 0.02  # "the fourth value"
+    assert grid - accuracy(lesson["round_to"](2, 2), images) > 0.2  # "most of the harm" is the values between layers
+    distances = kmeans(lesson["model"].fc1.weight.detach(), 4)[0].abs().sort().values
+    assert distances[1] < 0.5 * distances[2]  # "two of the four lie close to 0"
+
+
+def test_a_round_ste_written_with_autograd_can_be_plugged_in(lesson):
+    def by_autograd(x, gradient, low, high):
+        x = x.clone().requires_grad_()
+        clipped = x.clamp(low, high)
+        rounded = clipped + (clipped.round() - clipped).detach()
+        rounded.backward(gradient)
+        return rounded, x.grad
+    lesson["own_ste"], kept = by_autograd, lesson["own_ste"]
+    trained = lesson["train_rounded"](lesson["Rounding"].apply, steps=5)
+    lesson["own_ste"] = kept
+    library = lesson["train_rounded"](lesson["Rounding"].apply, steps=5)
+    assert all(torch.allclose(trained[name], library[name]) for name in library)
+
+
 def test_the_student_s_functions_do_what_the_library_does(lesson, images):
     lesson["own_step"], lesson["bytes_of"] = lesson["share_step"], lesson["shared_bytes"]
     weight = lesson["model"].fc2.weight.detach()
@@ -148,8 +172,12 @@ def test_no_guess_shows_its_truth():
 
 NOTHING = {
     "round_ste": ["def round_ste(x, gradient, low, high):\n    pass",
+                  "def round_ste(x, gradient, low, high):\n"
+                  "    return torch.tensor([0.0, 1.0, -1.0]), torch.tensor([5.0, 0.0, 0.0])",
                   "def round_ste(x, gradient, low, high):\n    return x, gradient"],
     "share_step": ["def share_step(weights, centroids):\n    return weights, centroids",
+                   "def share_step(weights, centroids):\n"
+                   "    return torch.tensor([0, 0, 1, 1]), torch.tensor([0.5, 10.0])",
                    "def share_step(weights, centroids):\n    return torch.zeros_like(weights).long(), centroids"],
     "shared_bytes": ["def shared_bytes(weight, clusters):\n    return 19",
                      "def shared_bytes(weight, clusters):\n    return weight.nbytes"],

@@ -45,6 +45,7 @@ EXCEPTIONS = {
     "channels.scores_of": "takes what `follow` and `groups_of` made; channel_scores uses it, and is checked",
     "groups.cut_channels": "takes what `follow` and `staying` made; remove_channels uses it, and is checked",
     "schedules.cubic_schedule": "its start is a share",
+    "schedules.cubic_amount": "its start is a share",
     "schedules.geometric_schedule": "its start is a share",
     "lottery.rewound": "its start is a tensor",
     "schedules.further_masks": "takes the table that `scores` made; prune_gradually uses it, and is checked",

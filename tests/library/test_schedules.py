@@ -14,7 +14,7 @@ from torch.nn.utils import prune
 from shrinklab import criteria, lottery, masks, schedules
 from shrinklab.data import load
 from shrinklab.models import LeNet, pretrained
-from shrinklab.schedules import cubic_schedule, further_masks, geometric_schedule, prune_gradually
+from shrinklab.schedules import cubic_amount, cubic_schedule, further_masks, geometric_schedule, prune_gradually
 from shrinklab.train import Recipe, fit
 
 QUICK = Recipe(learning_rate=0.01, batch_size=32)
@@ -41,6 +41,8 @@ def test_the_cubic_schedule_is_that_of_torch(one, other, steps):
     theirs = [CubicSL.sparsity_compute_fn(start, amount, step, 0, 1, steps) for step in range(1, steps + 1)]
     assert cubic_schedule(amount, steps, start=start) == pytest.approx(theirs, abs=1e-12)
     assert cubic_schedule(amount, steps, start=start)[-1] == amount
+    assert cubic_amount(-1, steps, start, amount) == pytest.approx(start, abs=1e-12)
+    assert cubic_amount(steps + 3, steps, start, amount) == amount
 
 
 @settings(max_examples=60, deadline=None)
@@ -173,6 +175,14 @@ def test_tickets_are_compared_with_their_controls_for_each_seed(data):
     network = lottery.trained(start, data, recipe, masks=found, progress=False)
     row = table.query("start == 'rewound' and seed == 5")
     assert row.accuracy.item() == schedules.accuracy(network, data.validation)
+
+
+def test_tickets_can_be_judged_on_images_that_chose_no_epoch(data):
+    start, judge = LeNet(), load("mnist").validation[3000:3300]
+    found = masks.global_masks(start, 0.5)
+    table = lottery.compare_tickets(start, found, data, QUICK, seeds=(0,), judge=judge, progress=False)
+    network = lottery.trained(start, data, Recipe(learning_rate=0.01, batch_size=32), masks=found, progress=False)
+    assert table.accuracy[0] == schedules.accuracy(network, judge)
 
 
 def test_the_model_its_modes_and_the_random_state_stay_and_results_repeat(data):

@@ -502,3 +502,9 @@ def test_the_students_lab_has_no_nbgrader_panels(monkeypatch):
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", lab.environment({})["JUPYTER_CONFIG_PATH"])
     app = LabApp()
     assert "@jupyter/nbgrader" in get_page_config(app.labextensions_path)["disabledExtensions"]
+
+
+def test_no_two_test_files_have_one_name():
+    """pytest imports them by their names alone: a second one of a name cannot be collected."""
+    names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
+    assert sorted(names) == sorted(set(names))

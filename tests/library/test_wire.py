@@ -89,6 +89,11 @@ def test_a_strided_tensor_and_a_foreign_byte_order_cross_by_value():
     assert np.array_equal(cross(np.arange(6).reshape(2, 3)[:, ::-1]), np.arange(6).reshape(2, 3)[:, ::-1])
 
 
+def test_a_single_number_cut_out_of_a_row_crosses():
+    assert same(cross(torch.arange(3.0)[1:2:2]), torch.tensor([1.0]))
+    assert same(cross(torch.arange(6.0).reshape(3, 2).T[:1, 1:2]), torch.tensor([[2.0]]))
+
+
 def test_a_tensor_crosses_as_its_numbers_without_its_gradients():
     leaf = torch.ones(2, requires_grad=True)
     for tensor in (leaf, leaf * 2, nn.Parameter(leaf)):

@@ -22,6 +22,7 @@ _HOME = {
     "trust_explorer": "trust",
     "channels_explorer": "channels",
     "low_bits_explorer": "low_bits",
+    "pareto_explorer": "pareto",
 }
 __all__ = list(_HOME)
 

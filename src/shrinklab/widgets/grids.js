@@ -5,10 +5,11 @@ drawers.confusion = (data, spec, width) => {
   const n = labels.length;
   const left = 34 + 6.6 * Math.max(...labels.map((label) => String(label).length));
   const side = Math.min((width - left - 4) / n, n <= 3 ? 96 : 44);
-  const top = 42;
+  const upper = 30; // where the name of the rows stands: left of the columns' names, or, when it is long, on a line above them
+  const top = upper + (spec.y && 6.7 * (spec.y.length + 2) > left - 4 ? 28 : 12);
   const root = shape("g", null,
     shape("text", { class: "sl-axis-title", x: left + (n * side) / 2, y: 12, "text-anchor": "middle" }, `${spec.x} →`),
-    shape("text", { class: "sl-axis-title", x: 2, y: top - 12 }, `${spec.y} ↓`));
+    shape("text", { class: "sl-axis-title", x: 2, y: upper }, `${spec.y} ↓`));
   // Long names stand on end when their columns are narrow.
   const narrow = labels.some((label) => String(label).length * 6.6 > side - 2);
   const head = narrow ? top + 6.6 * Math.max(...labels.map((label) => String(label).length)) - 10 : top;
