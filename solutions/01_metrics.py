@@ -455,8 +455,8 @@ print(verdict(paper, replace(paper, accuracy=0.85, file_bytes=400_000, latency_m
 # %% [markdown] key="rate-text"
 # ## A drop at the limit
 #
-# Back to the worked case, the 200 images on paper. Accuracy falls from 92.5 to 87.5 %. Many write-ups would call this
-# slight. The rule asks: is it *over* 5 points? Ask the computer.
+# Back to the worked case, the 200 images on paper. Accuracy falls from 92.5 to 87.5 %.
+# Many write-ups would call this slight. The rule asks: is it *over* 5 points? Ask the computer.
 
 # %% key="rate-float"
 print("drop in points:", 100 * (0.925 - 0.875))
@@ -785,8 +785,8 @@ pd.DataFrame({name: dict(one.rows()) for name, one in measured.items()})
 # Now the verdicts, for somebody who ships the sparse file. Two more things can make a network bad:
 #
 # - **Unstable**, or unpredictable: more than 10 % of the single predictions change (the **flip rate**), even where
-#   accuracy stands still. Or accuracy depends on luck: lesson 08 needs a few images to calibrate with, and over random
-#   choices of these the **spread** of accuracy is more than 2 points. Both count as a bad accuracy.
+#   accuracy stands still. Or accuracy depends on luck: over random choices of calibration images, a few images that
+#   lesson 08 needs, its **spread** is more than 2 points. Both count as a bad accuracy.
 # - **Over a limit.** A device can add limits of its own: the most bytes, the most milliseconds.
 
 # %% play=true key="measure-verdict"
