@@ -2,7 +2,7 @@
 # # 01 · What it costs: metrics
 #
 # In this course you make networks smaller, again and again. Each time one question comes back: **was it worth it?**
-# This lesson gives you the numbers that answer it. It also shows how each of them can fool you.
+# This lesson gives you the numbers that answer it, and shows how each can fool you.
 #
 # After this lesson you can:
 #
@@ -12,14 +12,12 @@
 #
 # You need some PyTorch: tensors, a trained model, what a forward pass is.
 #
-# **Time:** 30 minutes to read, guess and play, about 35 for the five exercises, 15 for quiz and reflection. Practice
-# and cards take 25 minutes more, on another day if you like. The test at the start and the challenge at the end are
-# optional, 8 minutes each.
-#
-# **Points:** 11 for the exercises, 4 for the quiz, 4 for the reflection.
+# **Time:** 50 minutes to read, guess and play, and about 40 for the four exercises and the function to debug.
+# Practice and cards take 25 minutes, quiz and reflection 15. Test and challenge are optional, 8 minutes each.
+# Take breaks: everything that you write is kept when you save.
 #
 # **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then scroll back to the top; the end gives the
-# answer away. Read only the sections marked *Short path*, answer their guesses, and play with the first slider.
+# answer away. Read only the three sections marked *Short path*, answer their guesses, and play with the first slider.
 
 # %% setup=true key="setup" tags=["hide-input"]
 from dataclasses import replace
@@ -61,8 +59,7 @@ Placement("practice.yml")
 # Think of fraud: most payments are fine, and each missed fraud costs money.
 #
 # Here the rare thing is a handwritten **0**, and the detector is LeNet, a small trained network.
-# To make it smaller, somebody **pruned** it: the 91 % of its weights that lie nearest to zero are now zero.
-# (Lesson 04 shows how.)
+# To make it smaller, somebody **pruned** it: the 91 % of its weights that lie nearest to zero are now zero (lesson 04).
 #
 # It is tried on images that no training has seen. There are two sets of them. **Validation images** are there to look
 # at and to choose on, as often as you like. **Test images** wait for the final numbers.
@@ -83,7 +80,7 @@ print(f"The pruned network is right on {share_right:.1%} of {len(stream):,} imag
 # %% [markdown] key="why-question"
 # That share is its **accuracy**. It sounds fine. **Would you ship it?**
 #
-# Here is one more number. Guess it before you sign.
+# Guess one more number before you sign.
 
 # %% play=true key="predict" tags=["hide-input"]
 Guess(f"There are {int(is_zero.sum())} zeros among the {len(stream):,} images. How many of them does the network find?",
@@ -93,28 +90,27 @@ Guess(f"There are {int(is_zero.sum())} zeros among the {len(stream):,} images. H
 
 # %% [markdown] key="play-text"
 # The network does not say yes or no. It gives each image a **score**, here the probability of a 0.
-# The **decision threshold** makes a decision of it: a score at or above the threshold is a yes.
-# A yes to an image that is no zero is a **false alarm**.
+# A score at or above the **decision threshold** is a yes. A yes to an image that is no zero is a **false alarm**.
 #
 # Three numbers beside accuracy, each explained further down:
 #
 # - **recall**: of the real zeros, the share that is found;
-# - **precision**: of the images with a yes, the share that are zeros. Without any yes there is nothing to divide by:
-#   it counts as 0, and its curve stops;
+# - **precision**: of the images with a yes, the share that are zeros. Without any yes it counts as 0, and its curve
+#   stops;
 # - **F1**: one number made of both.
 #
-# Now play. Each move runs the network again. Another share of zeros takes other images, so recall moves a little by
-# the luck of the draw. Find out:
+# Now play. Each move runs the network again. Find out:
 #
 # 1. Set the threshold to 0.5. Where are the missed zeros in the picture *How sure is the network where it is a 0?*
 # 2. Lower the threshold. When do false alarms begin?
-# 3. Go back to 0.5 and raise the share of zeros to 50 %. What happens to accuracy, and what to recall?
+# 3. Go back to 0.5 and raise the share of zeros to 50 %. What happens to accuracy, and what to recall? (Other images
+#    are drawn, so recall moves a little by luck.)
 
 # %% play=true key="play" tags=["hide-input"]
 threshold_explorer()
 
 # %% [markdown] key="play-after"
-# Are the missed zeros lost, or only below the line? The picture holds the zeros alone. Here are the other images, too.
+# Are the missed zeros lost, or only below the line? Here are the other images, too.
 
 # %% play=true key="play-scores"
 high = scores[~is_zero].quantile(0.999).item()
@@ -133,8 +129,6 @@ for share in (0.02, 0.5):
 # - With half zeros the same network at the same threshold has a far lower accuracy. Recall moves little.
 #   **Accuracy tells about the mix of images as much as about the network.**
 #   (The set holds too few zeros for a long stream with half zeros, so that stream is short.)
-#
-# The next sections take this apart, one number at a time.
 
 # %% [markdown] key="confusion"
 # ## Four counts: the confusion matrix
@@ -179,7 +173,7 @@ def two_by_two(labels, flagged):
     ### END SOLUTION
 
 
-# %% check="two_by_two" points=2
+# %% check="two_by_two" points=2 library=["confusion_matrix"]
 yes, no = torch.tensor([True]), torch.tensor([False])
 expect(student("two_by_two", yes, yes), np.zeros((2, 2)), atol=np.inf, id="shape",
        hint="Return a table of two rows and two columns, one tensor of shape (2, 2).")
@@ -195,6 +189,8 @@ expect(student("two_by_two", *eight), [[3, 2], [1, 2]], id="eight", needs="found
        hint="Count every image once: the four counts of eight images add up to 8. Counts, not shares.")
 expect(student("two_by_two", *eight), [[3, 2], [1, 2]], dtype="int64", id="whole", needs="eight",
        hint="Counts are whole numbers: make the tensor with dtype=torch.int64.")
+expect(isinstance(student("two_by_two", *eight), torch.Tensor), id="tensor", needs="whole",
+       hint="The counts are right. Return them as a tensor, not as a NumPy array: later cells ask for its diagonal.")
 call = student_call("two_by_two", *eight)
 expect(call.arguments, eight, id="unchanged", needs="eight",
        hint="Your function changed the labels or the decisions that it was given. Operators such as &= and methods "
@@ -208,7 +204,7 @@ expect(student("two_by_two", no.repeat(5), no.repeat(5)), [[5, 0], [0, 0]], id="
 ### END HIDDEN TESTS
 
 # %% [markdown] key="confusion-quick"
-# **For the quick.** Do it for ten classes without a Python loop: `torch.bincount` over `10 * label + prediction`.
+# **Going further.** Do it for ten classes without a Python loop: `torch.bincount` over `10 * label + prediction`.
 # Compare with `confusion_matrix` of the library.
 
 # %% [markdown] key="rates"
@@ -234,8 +230,10 @@ print(f"F1                    = {f1(tiny)[1]:.3f}")
 # ### Exercise 2: precision and recall
 #
 # Write `precision_recall(matrix)` for a matrix `[[TN, FP], [FN, TP]]`. Return two numbers from 0 to 1, precision
-# first. Nothing was flagged? Then precision has nothing to divide by: return 0.0. The same for recall when nothing
-# is there to be found. (Left alone, 0/0 stops Python with a ZeroDivisionError, and gives nan in a tensor.)
+# first. Work them out from the four counts, without the library.
+#
+# Nothing was flagged? Then precision has nothing to divide by: return 0.0. The same for recall when nothing is there
+# to be found. (Left alone, 0/0 stops Python with a ZeroDivisionError, and gives nan in a tensor.)
 #
 # Worked value, **given** (200 images, a network before pruning): TP 90, FP 10, FN 5, TN 95 give precision 0.900
 # and recall 0.947.
@@ -251,7 +249,7 @@ def precision_recall(matrix):
     ### END SOLUTION
 
 
-# %% check="precision_recall" points=2
+# %% check="precision_recall" points=2 library=["f1", "precision", "recall"]
 given = torch.tensor([[95, 10], [5, 90]])
 expect(student("precision_recall", given), np.zeros(2), atol=np.inf, id="pair",
        hint="Return two numbers, one for precision and one for recall, both of the class yes.")
@@ -287,7 +285,7 @@ expect(student("precision_recall", torch.tensor([[5, 0], [0, 0]])), [0.0, 0.0], 
 ### END HIDDEN TESTS
 
 # %% [markdown] key="rates-quick"
-# **For the quick.** Write `f_beta(matrix, beta)`: (1 + β²) × P × R / (β² × P + R). With β = 2 recall counts more.
+# **Going further.** Write `f_beta(matrix, beta)`: (1 + β²) × P × R / (β² × P + R). With β = 2 recall counts more.
 # Which β would you choose for fraud, and which for a spam filter?
 
 # %% [markdown] key="given"
@@ -396,7 +394,8 @@ Guess("What did you find? The highest threshold on the slider at which recall pa
 # *Short path*
 #
 # Rules of thumb for this whole course. The library's `verdict` applies them.
-# A **point** is a hundredth of all images: from 95 to 94 % is one point. What lies in between is called **borderline**.
+# A **point** is a hundredth of all images: from 95 to 94 % is one point. **Latency** is the time from one input to its
+# answer. What lies between good and bad is called **borderline**.
 #
 # | | good | borderline | bad |
 # |---|---|---|---|
@@ -412,15 +411,6 @@ Guess("What did you find? The highest threshold on the slider at which recall pa
 # - **bad**, when accuracy is bad, or when neither file nor latency saves anything worth having (both bad).
 #   **A bad accuracy vetoes:** no saving makes up for it;
 # - **borderline**, everything else.
-#
-# A device can add limits of its own, the most bytes or milliseconds: a network over one of them is bad, too.
-#
-# Two terms:
-#
-# - **Latency** is the time from one input to its answer.
-# - **Unstable**, or unpredictable: more than 10 % of the single predictions change (the **flip rate**), even where
-#   accuracy stands still; or accuracy depends on luck (its **spread** over random choices of calibration images, a few
-#   images that lesson 08 needs, is more than 2 points). Both count as a bad accuracy.
 
 # %% [markdown] key="self-check-veto"
 # ### Self-check: small, fast, and ten points worse
@@ -458,15 +448,15 @@ print(verdict(paper, replace(paper, accuracy=0.85, file_bytes=400_000, latency_m
 # | medical image | a missed tumour, a needless operation | recall, then precision | gently, or not at all |
 # | fraud detector | money, at each miss | recall | as long as recall holds |
 #
-# So the table above is where you start. The use has the last word.
+# So the rules are where you start; the use has the last word.
 #
 # (Short path: go on with the *Key result*, at the end.)
 
 # %% [markdown] key="rate-text"
-# ### The worked case again
+# ## A drop at the limit
 #
-# In the worked case accuracy falls from 92.5 to 87.5 %. Many write-ups would call this slight.
-# The rule asks: is it *over* 5 points? Ask the computer.
+# Back to the worked case, the 200 images on paper. Accuracy falls from 92.5 to 87.5 %.
+# Many write-ups would call this slight. The rule asks: is it *over* 5 points? Ask the computer.
 
 # %% key="rate-float"
 print("drop in points:", 100 * (0.925 - 0.875))
@@ -497,7 +487,7 @@ def rate_drop(before, after):
     ### END SOLUTION
 
 
-# %% check="rate_drop" points=2
+# %% check="rate_drop" points=2 library=["verdict"]
 expect(str(student("rate_drop", 0.95, 0.85)).strip().lower() in ["good", "borderline", "bad"], id="word",
        hint='Return one of the three words as text: "good", "borderline" or "bad".')
 expect(student("rate_drop", 0.95, 0.85), "bad", id="points", needs="word",
@@ -531,7 +521,7 @@ expect([student("rate_drop", 0.9004, 0.8496), student("rate_drop", 0.9004, 0.880
 ### END HIDDEN TESTS
 
 # %% [markdown] key="rate-quick"
-# **For the quick.** `round(100 * drop, 1)` rounds halves to even digits, so 5.05 may become 5.0 or 5.1.
+# **Going further.** `round(100 * drop, 1)` rounds halves to even digits, so 5.05 may become 5.0 or 5.1.
 # The library has `drop_points`, which rounds halves up, as on paper. Read it with `rules.drop_points??`.
 # Find two accuracies on which the two differ. When does it matter?
 
@@ -698,7 +688,7 @@ expect(student("threshold_for_recall", *hundred, 0.5001), hundred[0][50], id="ex
 ### END HIDDEN TESTS
 
 # %% [markdown] key="choose-quick"
-# **For the quick.** The same with precision: the lowest threshold with at least the wanted precision.
+# **Going further.** The same with precision: the lowest threshold with at least the wanted precision.
 # Why is this one harder? (Precision can go up and down on the way.)
 
 # %% [markdown] key="choose-use-text"
@@ -773,7 +763,8 @@ for name, truth_of, scores_of in (("validation", is_zero, scores), ("test", test
 #   and **p95**: 95 of 100 runs are faster;
 # - **memory**: the most bytes in use at once while it runs. It decides whether it runs at all on a small device.
 #
-# `measure` takes them all, on the real thing: a real file, real runs, real images.
+# `measure` takes them all, on the real thing: a real file, real runs, real images. Lesson 02 shows what it takes to
+# measure them well.
 
 # %% play=true key="measure-run"
 half_way = apply_masks(lenet, global_masks(lenet, 0.7))
@@ -783,13 +774,20 @@ pd.DataFrame({name: dict(one.rows()) for name, one in measured.items()})
 
 # %% [markdown] key="measure-after"
 # Read it row by row. Accuracy and the number of nonzeros move. The sparse file, which leaves the zeros out, shrinks.
-# The dense file, memory and the work for each image (**MACs**, multiplications with an addition) stay the same.
+# The dense file, memory and the work for each image stay the same. Work is counted in MACs: a **MAC** is one
+# multiplication and the addition that goes with it (lesson 02).
 # The gzip file is the dense file, compressed: many equal bytes, here zeros, pack well.
 # The median of the latency wobbles by some per cent from run to run, and p95 by far more. Run the cell again and you
 # see it.
 # Lesson 04 explains why zeros alone save no time.
+
+# %% [markdown] key="measure-verdict-text"
+# Now the verdicts, for somebody who ships the sparse file. Two more things can make a network bad:
 #
-# Now the verdicts, for somebody who ships the sparse file.
+# - **Unstable**, or unpredictable: more than 10 % of the single predictions change (the **flip rate**), even where
+#   accuracy stands still. Or accuracy depends on luck: over random choices of calibration images, a few images that
+#   lesson 08 needs, its **spread** is more than 2 points. Both count as a bad accuracy.
+# - **Over a limit.** A device can add limits of its own: the most bytes, the most milliseconds.
 
 # %% play=true key="measure-verdict"
 for name in ("70 % pruned", "91 % pruned"):
@@ -956,11 +954,16 @@ expect(student("class_recall", uneven), [0.9, 0.6], id="rows",
 confused = torch.tensor([[2, 3, 0], [1, 4, 0], [0, 0, 5]])
 expect(student("class_recall", confused), [0.4, 0.8, 1.0], id="diagonal",
        hint="What was found stands on the diagonal, even where another number in the row is larger.")
-expect(student("class_recall", torch.tensor([[0, 0], [1, 3]])), [0.0, 0.75], id="absent",
-       hint="Class 0 has no image. Its recall counts as 0: keep the clamp, which stops 0/0 from giving nan.")
+expect(student("class_recall", torch.tensor([[0, 0], [1, 1]])), [0.0, 0.5], id="absent",
+       hint="Class 0 has no image. Its recall counts as 0: keep the clamp, which stops 0/0 from giving nan. "
+            "Keep it at 1: one image is enough for a class.")
+expect(isinstance(student("class_recall", uneven), torch.Tensor), id="tensor", needs="rows",
+       hint="The numbers are right. Return them as a tensor, not as a list: a later cell subtracts two of them.")
 expect(student_call("class_recall", uneven).arguments[0], [[9, 1], [4, 6]], id="unchanged",
        hint="Your function changed the matrix that it was given.")
 ### BEGIN HIDDEN TESTS
+expect(student("class_recall", torch.tensor([[1, 2], [0, 1]])), [1 / 3, 1.0], id="few", needs="rows",
+       hint="Classes with one image or three count like any other: divide by that number.")
 ten = torch.randint(0, 60, (10, 10), generator=torch.Generator().manual_seed(3))
 expect(student("class_recall", ten), recall(ten), id="ten",
        hint="On a matrix of ten classes your recalls differ from the library's.")
@@ -1013,8 +1016,8 @@ print(f"of {int(members.sum())} images of this class {paired.b} were lost and {p
 # %% [markdown] key="classes-after"
 # One class pays several times the average, and others gain. Could that be luck? **McNemar's test** looks at the images
 # that only one of the two networks gets right. Without harm, lost and gained would be about equally many.
-# Its **p-value** is the chance that luck alone gives such a difference. We picked the worst of ten classes, so ask
-# for a tenth of the usual 0.05 before you believe it.
+# Its **p-value** is the chance that luck alone gives such a difference (lesson 03 works it out by hand).
+# We picked the worst of ten classes, so ask for a tenth of the usual 0.05 before you believe it.
 #
 # Hooker and others (2019) looked into this with 30 networks for each level of pruning, from 30 to 90 % of the weights.
 # They tested each class by itself, and found the same: overall accuracy hides that some classes and images pay for
@@ -1090,8 +1093,8 @@ RecallCards("practice.yml")
 # ## Graded quiz
 #
 # Four questions. Numbers, options and their order are drawn for each release. Write each answer into its cell. The
-# checks here see only the form of your answer. Your instructor compares it with the key. So does
-# `make check LESSON=01`, in a terminal in the course's folder, where it has the key.
+# checks here see only whether your answer can be read, not whether it is right; `make check` and your instructor
+# compare it with the key.
 
 # %% graded="answer_1" points=1
 def answer_1(draw):
@@ -1230,7 +1233,7 @@ print(verdict(measured["whole"], measured["70 % pruned"], my_budget))
 # ## Key result
 # *Short path*
 #
-# Back to the first question. Here is the answer, on test images that nothing was chosen on.
+# Here is the answer to the first question, on test images that nothing was chosen on.
 
 # %% play=true key="key-result"
 missed_share = 1 - final.loc["the habit", "recall"]

@@ -12,7 +12,7 @@
 #
 # You need some PyTorch: tensors, layers, and what a forward pass is.
 #
-# **Time:** 30 minutes to read, guess and play, and about 45 for the four exercises and the function to debug.
+# **Time:** 45 minutes to read, guess and play, and about 40 for the four exercises and the function to debug.
 # Practice and cards take 25 minutes, quiz and reflection 15. The test at the start and the challenge at the end are
 # optional, 8 minutes each. Take breaks: everything that you write is kept when you save.
 #
@@ -188,10 +188,10 @@ expect(call.arguments[0], [-3.0, 0.5], id="unchanged", needs="size",
        hint="Your function changed the weights that it was given: this would damage the "
             "network. Make a new tensor; methods that end in _ work in place.")
 ### BEGIN HIDDEN TESTS
-kernel = torch.randn(3, 2, 5, 5, generator=torch.Generator().manual_seed(4))
+kernel = 10 * torch.randn(3, 2, 5, 5, generator=torch.Generator().manual_seed(4))
 expect(student("magnitude_scores", kernel), kernel.where(kernel > 0, -kernel), id="fractions",
-       hint="Scores are exact and work for any weights, a convolution's with four dimensions "
-            "and fractions too.")
+       hint="Scores are exact and work for any weights: a convolution's with four dimensions, "
+            "fractions, and large ones.")
 ### END HIDDEN TESTS
 
 # %% [markdown] key="score-quick"
@@ -507,6 +507,9 @@ expect(student("prune_one_layer", layers, "b", 0.5)["b"], [[0.0, 6.0]], id="rows
        hint="Here b is the layer to prune, and it has a row: 5 becomes 0, 6 stays, and the "
             "shape is 1 x 2 as before.")
 ### BEGIN HIDDEN TESTS
+block = {"e": torch.tensor([[1.0, 2.0], [3.0, -4.0]])}
+expect(student("prune_one_layer", block, "e", 0.5)["e"], [[0.0, 0.0], [3.0, -4.0]], id="whole-layer",
+       hint="All weights of the layer compete. The smallest of each row are not the smallest of the layer.")
 long = {"c": torch.arange(1.0, 101.0)}
 expect((student("prune_one_layer", long, "c", 0.29)["c"] == 0).sum(), 29, id="count",
        hint="round(amount * number of weights) go; int() removes one too few when 0.29 * 100 "
@@ -633,7 +636,7 @@ def two_of_four_mask(weight):
     ### END SOLUTION
 
 
-# %% check="two_of_four_mask" points=3
+# %% check="two_of_four_mask" points=3 library=["n_m_masks"]
 row = torch.tensor([[0.1, 0.4, 0.2, 0.3]])
 expect(student("two_of_four_mask", row), [[False, True, False, True]], id="two-stay",
        hint="True for the two largest of the four, 0.4 and 0.3, and False for the other two.")
@@ -668,11 +671,11 @@ expect(student_call("two_of_four_mask", -square).arguments[0], -square, id="unch
        hint="Your function changed the weights. Work on a copy, and without methods that end "
             "in _.")
 ### BEGIN HIDDEN TESTS
-wide = torch.randn(7, 24, generator=torch.Generator().manual_seed(2))
+wide = 1e-6 * torch.randn(7, 24, generator=torch.Generator().manual_seed(2))
 layer = torch.nn.Linear(24, 7)
 layer.weight.data = wide.clone()
 expect(student("two_of_four_mask", wide), n_m_masks(layer)["weight"], id="any-size",
-       hint="Your mask differs from the library's on a 7 x 24 weight.")
+       hint="Your mask differs from the library's on a 7 x 24 weight with very small numbers.")
 ### END HIDDEN TESTS
 
 # %% [markdown] key="two-four-quick"
@@ -769,6 +772,9 @@ expect(student("packed_bytes", torch.zeros(4, 2, 3, 3)), 9, id="dimensions",
        hint="Count the entries over all dimensions: 4 x 2 x 3 x 3 are 72 bits.")
 expect(student("packed_bytes", three.half()), 8, id="dtype",
        hint="A float16 value takes 2 bytes, not 4: ask weight.element_size().")
+expect(student("packed_bytes", torch.ones(16)), 66, id="full", needs="values",
+       hint="16 nonzero values take 64 bytes and the places 2 more, 66 together. Add up both "
+            "parts, also where the dense tensor would be smaller.")
 expect(student_call("packed_bytes", three).arguments[0], three, id="unchanged", needs="values",
        hint="Your function changed the weights that it was given. Count without writing into them.")
 ### BEGIN HIDDEN TESTS
@@ -820,8 +826,8 @@ print("multiplications an image:", f"{count_macs(model, data.example):,} whole,"
 
 # %% [markdown] key="latency-why"
 # Both networks take about the same time. Why?
-# A dense layer is one big matrix product. The routine that computes it is called a **kernel** (the small window of a
-# convolution has the same name, and is something else). Its loop goes over all entries and never looks at their values.
+# A dense layer is one big matrix product. A **kernel** computes it: here that is the routine that computes a layer, not
+# the weights of a convolution. Its loop goes over all entries and never looks at their values.
 # A product with zero takes as long as any other. You can see it on a bare matrix.
 
 # %% play=true key="latency-zeros"
@@ -905,9 +911,9 @@ print(f"chosen: {chosen:.0%}")
 # Now, and only now, the **test** images: once, for the final numbers.
 # Had we chosen the amount on them, the number would flatter us.
 #
-# Lesson 01 explains the measures. In short: the **95 % interval** says how far the accuracy may be off because
-# these images were drawn and not others. **MACs** are multiplications, each with its addition. The **median** of
-# the latency is the middle run; **p95** is the time that 95 of 100 runs stay under.
+# Lessons 01 and 02 explain the measures. In short: the **95 % interval** says how far the accuracy may be off because
+# these images were drawn and not others. A **MAC** is one multiplication and the addition that goes with it. The
+# **median** of the latency is the middle run; **p95** is the time that 95 of 100 runs stay under.
 
 # %% play=true key="measure-run"
 small = apply_masks(model, global_masks(model, chosen))
@@ -999,10 +1005,10 @@ def answer_2(draw):
     return draw.choice(
         f"A sensitivity scan at 80 % gives these accuracies; the whole network has {whole / 10:.1f} %.\n\n"
         "| layer | share of all weights | accuracy with 80 % of this layer removed |\n|---|---|---|\n" + rows +
-        f"\n\nAbout {must} % of all weights must go, with as little harm as possible. Which plan does the scan speak "
-        "for?",
+        f"\n\nAt least {must} % of all weights must go, with as little harm as possible. Which plan does the scan "
+        "speak for?",
         {f"Remove 80 % of the {layers[i]} layer, and measure.": i == best for i in range(3)},
-        never=[f"Remove {must} % of each layer: that is fair to all.",
+        never=[f"Remove {must} % of each layer: the scan shows that all of them mind alike.",
                "Remove 80 % of all three: the accuracies show that each of them bears it."],
         hint="Work out how many of all weights each plan removes, and what the scan says about that layer. A layer "
              "that is too small cannot give what must go.")

@@ -27,7 +27,8 @@ def expand(lesson, secret=SELF_STUDY):
     debugged, answers = ({cell.name for cell in lesson.of(kind)} for kind in ("debug", "answer"))
     cells, used, asked = [], set(), stand_ins(cell.source for cell in lesson.cells if cell.kind not in MARKDOWN)
     for cell in lesson.cells:
-        source = (check_source(cell, cell.name in debugged, cell.name in answers, asked.get(cell.name, ()))
+        library = asked.get(cell.name, set()) | set(cell.options.get("library", ()))
+        source = (check_source(cell, cell.name in debugged, cell.name in answers, library)
                   if cell.kind == "check" else solution_text(cell))
         new = v4.new_markdown_cell if cell.kind in MARKDOWN else v4.new_code_cell
         made = new(source, id=_free(cell_id(lesson, cell), used))

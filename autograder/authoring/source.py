@@ -12,7 +12,7 @@ from autograder.authoring.problems import LessonError, Problem, nearest
 
 NAMED = ("exercise", "debug", "answer", "check", "graded", "essay")
 FLAGS = ("setup", "play")
-OPTIONS = (*NAMED, *FLAGS, "points", "all_or_nothing", "key", "shows", "tags")
+OPTIONS = (*NAMED, *FLAGS, "points", "all_or_nothing", "library", "key", "shows", "tags")
 REGIONS = {"exercise": ("SOLUTION",), "debug": ("SOLUTION", "FAULTY"), "check": ("HIDDEN TESTS",),
            "essay": ("MARK SCHEME",)}
 
@@ -118,11 +118,14 @@ def _check_options(options, fault):
             fault(f"{key}={value!r}; it names a function or variable: {key}=\"name\"")
         elif key == "key" and not (isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]+", value)):
             fault(f"key={value!r}; a key has letters, digits, - and _: key=\"why\"")
+        elif key == "library" and not (isinstance(value, list) and value and
+                                       all(isinstance(name, str) and name.isidentifier() for name in value)):
+            fault(f"library={value!r}; it lists short names of the library's functions: library=[\"recall\"]")
 
 
 def _check_points(kind, options, fault):
     if kind not in ("check", "graded", "essay"):
-        for key in ("points", "all_or_nothing"):
+        for key in ("points", "all_or_nothing", "library"):
             if key in options:
                 fault(f"{key} is for check cells" + (", graded ones and essays" if key == "points" else ""))
         return
@@ -131,5 +134,6 @@ def _check_points(kind, options, fault):
         fault(f"the {kind} {options[kind]!r} has no points; add points=2")
     elif isinstance(points, bool) or not isinstance(points, int | float) or not 0 < points <= 1000:
         fault(f"points={points!r}; points are a number above 0: points=2")
-    if kind != "check" and "all_or_nothing" in options:
-        fault("all_or_nothing is for check cells")
+    for key in ("all_or_nothing", "library"):
+        if kind != "check" and key in options:
+            fault(f"{key} is for check cells")

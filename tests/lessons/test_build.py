@@ -76,7 +76,7 @@ earned.points'''
     assert solved.source.count("expect(") == 3
     assert released.metadata.nbgrader.items() >= {"grade": True, "solution": False, "points": 2, "locked": True}.items()
     assert released.metadata.editable is False
-    assert "all_or_nothing=True" in cells(built)["check-split_scores"].source
+    assert "all_or_nothing=True, library=['keep_highest']" in cells(built)["check-split_scores"].source
 
 
 def test_a_debug_cell_is_released_faulty_and_solved_without_it(built):
@@ -254,6 +254,10 @@ FAULTS = {
     "no points for an essay": ('essay="reflect" points=3', 'essay="reflect"', 0, "essay 'reflect' has no points"),
     "zero points": ('check="quiz" points=3', 'check="quiz" points=0', 0, "points=0; points are a number above 0"),
     "text for points": ('check="quiz" points=3', 'check="quiz" points="3"', 0, "points='3'; points are a number"),
+    "library as text": ('library=["keep_highest"]', 'library="keep_highest"', 0, "it lists short names of the library"),
+    "library with a module": ('library=["keep_highest"]', 'library=["masks.keep_highest"]', 0, "it lists short names"),
+    "library for an exercise": ('exercise="magnitude_scores"', 'exercise="magnitude_scores" library=["l1"]', 0,
+                                "library is for check cells"),
     "points for an exercise": ('exercise="magnitude_scores"', 'exercise="magnitude_scores" points=2', 0,
                                "points is for check cells"),
     "duplicate key": ('key="two-parts"', 'key="why"', 0, "the id '90-why' is taken by the cell in line 20"),
