@@ -15,13 +15,13 @@
 # You need some PyTorch: tensors, a training loop, what `backward` does. Lessons 07 and 08 help with grids and scales;
 # what is needed of them is said again here.
 #
-# **Time:** 30 minutes to read, guess and play, and about 45 for the four exercises and the function to debug.
+# **Time:** 40 minutes to read, guess and play, and about 45 for the four exercises and the function to debug.
 # Practice and cards take 25 minutes, quiz and reflection 15. The test at the start and the challenge at the end are
 # optional, 8 minutes each.
 #
 # **Points:** 15 for the exercises, 4 for the quiz, 3 for the reflection.
 #
-# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then scroll back to the top; the end gives the
+# **You have 10 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then scroll back to the top; the end gives the
 # answers away. Read only the four sections marked *Short path*, answer their guesses, and move their sliders.
 
 # %% setup=true key="setup"
