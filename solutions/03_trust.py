@@ -12,7 +12,7 @@
 #
 # You need some PyTorch: tensors, indexing with a bool tensor, and what an accuracy is.
 #
-# **Time:** 30 minutes to read, guess and play, and about 45 for the four exercises and the function to debug.
+# **Time:** 50 minutes to read, guess and play, and about 40 for the four exercises and the function to debug.
 # Practice and cards take 25 minutes, quiz and reflection 15. The test at the start and the challenge at the end are
 # optional, 8 minutes each. Take breaks: everything that you write is kept when you save.
 #

@@ -15,7 +15,7 @@
 # You need some PyTorch: a training loop, a loss, gradients. And you need masks, from lesson 04: a mask says `True`
 # where a weight stays and `False` where it is set to 0.
 #
-# **Time:** 30 minutes to read, guess and play, and about 45 for the four exercises and the function to debug.
+# **Time:** 50 minutes to read, guess and play, and about 40 for the four exercises and the function to debug.
 # Practice and cards take 25 minutes, quiz and reflection 20. The test at the start and the challenge at the end are
 # optional, 8 minutes each. Take breaks: everything that you write is kept when you save.
 #

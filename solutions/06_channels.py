@@ -12,7 +12,7 @@
 #
 # You need some PyTorch: convolutions, batch norm, what a forward pass is. Lesson 04 helps, but is not needed.
 #
-# **Time:** 30 minutes to read, guess and play, and about 40 for the three exercises and the function to debug.
+# **Time:** 45 minutes to read, guess and play, and about 30 for the three exercises and the function to debug.
 # Practice and cards take 25 minutes, quiz and reflection 15. The test at the start and the challenge at the end are
 # optional, 8 minutes each.
 #

@@ -14,7 +14,7 @@
 # You need some PyTorch: tensors, layers, and what a forward pass is. Lesson 07 builds the integer grid by hand. What
 # you need of it is repeated here.
 #
-# **Time:** 35 minutes to read, guess and play, and about 40 for the three exercises and the function to debug.
+# **Time:** 50 minutes to read, guess and play, and about 30 for the three exercises and the function to debug.
 # Practice and cards take 25 minutes, quiz and reflection 20. The test at the start and the challenge at the end are
 # optional, 8 and 10 minutes. Take breaks: everything that you write is kept when you save.
 #

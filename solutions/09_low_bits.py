@@ -15,7 +15,7 @@
 # You need some PyTorch: tensors, a training loop, what `backward` does. Lessons 07 and 08 help with grids and scales;
 # what is needed of them is said again here.
 #
-# **Time:** 40 minutes to read, guess and play, and about 45 for the four exercises and the function to debug.
+# **Time:** 55 minutes to read, guess and play, and about 40 for the four exercises and the function to debug.
 # Practice and cards take 25 minutes, quiz and reflection 15. The test at the start and the challenge at the end are
 # optional, 8 minutes each.
 #

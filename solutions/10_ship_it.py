@@ -13,7 +13,7 @@
 #
 # You need the ideas of lessons 04 to 08: masks, channels, int8, calibration. Each is recalled in a sentence.
 #
-# **Time:** 30 minutes to read, guess and play, and about 40 for three exercises and a function to debug. The third
+# **Time:** 40 minutes to read, guess and play, and about 30 for three exercises and a function to debug. The third
 # exercise is the capstone, the task that closes the course: give it as long as you like.
 # Practice and cards take 25 minutes, quiz and reflection 15. Test and challenge are optional, 10 minutes each.
 #

@@ -59,6 +59,15 @@ def test_the_short_path_is_short():
         assert minutes_of(read_lesson(path)).short <= 12, number
 
 
+def test_the_minutes_in_the_titles_are_those_that_are_counted():
+    for path in LESSONS.values():
+        said = re.search(r"\*\*Time:\*\* (\d+) minutes to read, guess and play, and about (\d+) for",
+                         path.read_text("utf-8"))
+        counted = minutes_of(read_lesson(path))
+        assert abs(int(said[1]) - counted.read) < 5, path.stem
+        assert abs(int(said[2]) - counted.write) < 5, path.stem
+
+
 def test_the_glossary_holds_every_term_with_links_that_lead_to_its_heading():
     written = text(GLOSSARY)
     for path in LESSONS.values():
