@@ -42,6 +42,12 @@ def test_pretrained_comes_in_evaluation_mode_and_fresh_each_time(name):
     assert next(second.parameters()).abs().sum() > 0
 
 
+def test_pretrained_draws_no_random_numbers():
+    before = torch.get_rng_state()
+    pretrained("lenet")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def test_a_tampered_weights_file_is_refused(tmp_path, monkeypatch):
     for suffix in ("json", "safetensors"):
         (tmp_path / f"lenet.{suffix}").write_bytes((models.WEIGHTS / f"lenet.{suffix}").read_bytes())

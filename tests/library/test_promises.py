@@ -37,6 +37,8 @@ TAKES_A_MODEL = {"model", "quantized", "student", "teacher", "shared", "start", 
 WITHOUT_MODELS = {"calls", "exercise", "plot", "quiz", "widgets", "wire"}  # cells' answers, drawing, questions
 
 EXCEPTIONS = {
+    "capstone.draw_budget": "its student is the name of a person",
+    "capstone.finished": "its model is what the check of a pipeline got; try_model measures it, and is checked",
     "train.fit": "training changes the model, the one place that does; test_train covers it",
     "inference.evaluating": "a context manager: modes change inside and come back after; test_metrics covers it",
     "channels.recalibrating": "a context manager that changes the statistics of the model given, as its text says",
@@ -108,7 +110,7 @@ class World:
 
     @cached_property
     def data(self):
-        return SimpleNamespace(train=self.split, validation=self.split[:8], test=self.split[:8])
+        return SimpleNamespace(train=self.split, validation=self.split[:8], test=self.split[:8], example=self.example)
 
     @cached_property
     def masks(self):
@@ -131,7 +133,18 @@ def of_model(*names, **fixed):
     return lambda w: {"model": w.model, **{name: getattr(w, name) for name in names}, **fixed}
 
 
+def same_times(runners, image):
+    """A timer that measures nothing, so that two runs can be compared."""
+    return [1.0] * len(runners)
+
+
 CASES = {
+    "capstone.is_smaller": of_model(),
+    "capstone.is_unchanged": of_model(),
+    "capstone.measure_pair": of_model("split", timer=same_times),
+    "capstone.onnx_bytes": of_model(),
+    "capstone.try_model": of_model("split", timer=same_times),
+    "capstone.why_not": of_model("example"),
     "channel_amounts.amount_for_macs": of_model("example", share=0.5),
     "channel_amounts.shrink_to_macs": of_model("example", share=0.5),
     "channel_amounts.sensitive_amounts": of_model("split", share=0.6, steps=2),
@@ -200,6 +213,10 @@ CASES = {
     "schedules.prune_gradually": lambda w: {"model": w.model, "amounts": [0.3, 0.5], **training(w)},
     "scoring.prunable": of_model(),
     "scoring.chosen": of_model(names=None),
+    "shipping.int8_alone": of_model("data", budget={}),
+    "shipping.on_the_grid": of_model(bits=4),
+    "shipping.rounded": of_model("data", bits=4),
+    "shipping.without_channels": of_model("data", amount=0.5, round_to=1),
     "tracing.follow": of_model("example"),
 }
 for saved in ("files.save_dense", "files.save_sparse"):
@@ -327,13 +344,21 @@ BAD = {  # {argument: a value that no function can take}
     "names": ["nothing"], "m": 0, "round_to": 0, "budget_bytes": 1, "positive": 10, "ridge": -1.0, "target": "pdf",
     "masks": {"nothing": torch.ones(1, dtype=torch.bool)}, "keep": {"nothing": torch.ones(1, dtype=torch.bool)},
     "observer": "best", "scales": "best", "seeds": (), "init": "best", "coding": "best", "layers": {"nothing": None},
-    "data": SimpleNamespace(train=EMPTY, validation=EMPTY), "scheme": "int8",
+    "data": SimpleNamespace(train=EMPTY, validation=EMPTY, example=EMPTY.images), "scheme": "int8",
 }
 STRUCTURE = "looks at the structure only, which is whole"
 WHOLE = "keeps every value bit for bit, NaN too"
 RUNS = "runs what it is given: a quantized model is a network like others"
+SAYS = "says in a sentence what is wrong with it, whatever it is"
 # {function: {what is bad: why it is taken}}
 TAKEN = {
+    "capstone.is_smaller": {"type": "no network is no smaller one", "NaN": STRUCTURE, "quantized": RUNS},
+    "capstone.is_unchanged": {"type": "no network is not this one", "NaN": "a NaN is a change",
+                              "quantized": "a quantized network is a changed one"},
+    "capstone.measure_pair": {"quantized": RUNS},
+    "capstone.onnx_bytes": {"quantized": RUNS},
+    "capstone.try_model": {"type": SAYS, "NaN": SAYS, "quantized": RUNS, "value": SAYS},
+    "capstone.why_not": {"type": SAYS, "NaN": STRUCTURE, "quantized": RUNS, "value": SAYS},
     "channels.channel_groups": {"NaN": STRUCTURE},
     "channels.remove_channels": {"NaN": STRUCTURE},
     "channels.recalibrate_batch_norm": {"NaN": "new statistics, whatever the weights",
