@@ -19,15 +19,19 @@ class Stopped(Exception):
 class Worker:
     """One student's process, in a folder of its own. Use as a context manager, or call `close`.
 
-    files: paths that are copied into its folder. warm: fork it from a process that has torch imported, where
-    the system can (POSIX); otherwise it is started anew.
+    files: paths that are copied into its folder. box: an `engine.box.Box` to start it in. Without one, warm: fork it
+    from a process that has torch imported, where the system can (POSIX); otherwise it is started anew.
     """
 
-    def __init__(self, files=(), *, warm=FORKS):
+    def __init__(self, files=(), *, warm=FORKS, box=None):
         self.folder = Path(tempfile.mkdtemp(prefix="shrinklab-"))
         for file in files:
             shutil.copy(file, self.folder)
-        self._process = (Forked if warm else Alone)(str(self.folder))
+        try:
+            self._process = (box.start if box else Forked if warm else Alone)(str(self.folder))
+        except BaseException:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
         self._numbers = itertools.count()
         self._why = None
 

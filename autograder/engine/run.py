@@ -33,18 +33,19 @@ class Graded:
         return sum(result.max_points for result in self.results)
 
 
-def run_notebook(notebook, *, pristine=None, seconds=CELL_SECONDS, total=TOTAL_SECONDS, files=(), entry=None):
+def run_notebook(notebook, *, pristine=None, seconds=CELL_SECONDS, total=TOTAL_SECONDS, files=(), entry=None, box=None):
     """Run a notebook's cells in a process of their own and its checks here.
 
     notebook: the student's, nbformat 4; it is not changed. pristine: the instructor's notebook, whose setup and
     check cells count instead of the student's copies of them; without it the notebook itself is trusted.
     seconds: for one cell or call; total: for everything; files: paths copied beside the notebook. entry: whose work
-    it is, an `autograder.capstone.Entry`; a reader's own unless given.
+    it is, an `autograder.capstone.Entry`; a reader's own unless given. box: an `engine.box.Box` for the student's
+    code, without which nothing holds it but its process.
     Returns a `Graded`. Raises RuntimeError when the instructor's setup fails.
     """
     lesson = _Lesson(pristine or notebook)
     graded, results, remarks = copy.deepcopy(notebook), {}, []
-    with Student(seconds=seconds, total=total, files=files) as student:
+    with Student(seconds=seconds, total=total, files=files, box=box) as student:
         student.services = lesson.services(student, {name(cell): cell["source"] for cell in graded["cells"]
                                                      if grade_id(cell) in lesson.written}, entry)
         for cell in graded["cells"]:

@@ -15,13 +15,13 @@ class Student:
     When a cell or a call ends the process or takes longer than `seconds`, it has failed, and the next one gets a
     new process, in which the cells that went well before have run again. total: seconds for everything; cells that
     are not graded get half of it, and four new processes: what goes wrong in them costs no exercise its points.
-    files: copied beside the student's code.
+    files: copied beside the student's code; box: an `engine.box.Box` that holds each process.
     """
 
     reveal = False
 
-    def __init__(self, *, seconds, total, files=()):
-        self.seconds, self.files = seconds, files
+    def __init__(self, *, seconds, total, files=(), box=None):
+        self.seconds, self.files, self.box = seconds, files, box
         self._end = time.monotonic() + total
         self._total, self._extra = total, total * SHARE
         self._worker, self._done, self._started = None, [], 0
@@ -86,7 +86,7 @@ class Student:
 
     def _restart(self):
         self._started += 1
-        self._worker = Worker(self.files)
+        self._worker = Worker(self.files, box=self.box)
         for cell in list(self._done):
             source, graded = cell
             if not graded and self._extra_over():

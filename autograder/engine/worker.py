@@ -1,7 +1,7 @@
 """The student's process: runs cells and calls functions on request, and holds nothing of the grader's.
 
-It is started on its own (`python -m autograder.engine.worker`, messages over what were stdin and stdout) or
-forked from a warm parent (`--warm`), which has imported torch and the library and has run no tensor operation:
+It is started on its own (`python -m autograder.engine.worker`, messages over what were stdin and stdout; with
+`--boxed` the first one says that it is there) or forked from a warm parent (`--warm`), which has imported torch and the library and has run no tensor operation:
 OpenMP's threads do not survive a fork. A fork takes 33 ms where a fresh start takes 2 s.
 """
 
@@ -46,9 +46,12 @@ def serve(reader, writer):
             return
 
 
-def _alone():
+def _alone(*, boxed=False):
     """Serve over private copies of stdin and stdout, so that a print never reaches the channel."""
     reader, writer = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    if boxed:
+        preload()  # with stderr open, for the words of what fails
+        send(writer, {"ready": True})
     _silence()
     preload()
     serve(reader, writer)
@@ -105,4 +108,4 @@ def _child(control, handle, folder):
 
 
 if __name__ == "__main__":
-    _warm() if "--warm" in sys.argv else _alone()
+    _warm() if "--warm" in sys.argv else _alone(boxed="--boxed" in sys.argv)
