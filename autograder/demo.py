@@ -11,6 +11,7 @@ import yaml
 
 from autograder.cells import grade_id, is_solution, is_task, kind, name
 from autograder.course import read_notebook, shown
+from autograder.engine.box import need_box
 from autograder.grade import export, grade_all, table
 from autograder.lessons import solution_path
 from shrinklab.errors import need
@@ -33,6 +34,8 @@ def grade_demo(course, lesson):
 
     course: its own work folder, when it has one, is used instead, and emptied.
     """
+    if not course.trust_students:
+        need_box()
     demo = replace(course, work=course.work or course.grading / "demo")
     shutil.rmtree(demo.work, ignore_errors=True)
     made = make_class(demo, lesson)

@@ -17,6 +17,7 @@ from traitlets.config import Config
 
 from autograder.capstone import write_board
 from autograder.course import read_notebook, shown
+from autograder.engine.box import need_box
 from autograder.intake import PLACEHOLDER, verdict
 from autograder.lessons import solution_path
 from shrinklab.errors import need
@@ -56,6 +57,8 @@ def grade(course, name):
 
 def grade_all(course, name):
     """Grade all submissions of a lesson. Returns (rows, {student: log} of those that nbgrader could not grade)."""
+    if not course.trust_students:
+        need_box()
     students = course.submissions(name)
     need(students, f"there is no submission of {name} in {_seen(course, 'submitted')}",
          f"each student's notebook lies in {_seen(course, 'submitted')}/STUDENT/{name}/{name}.ipynb",

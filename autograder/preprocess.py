@@ -3,17 +3,22 @@
 from pathlib import Path
 
 from nbformat import from_dict
+from nbformat.v4 import new_markdown_cell
 from nbgrader.api import Gradebook, TaskCell
 from nbgrader.preprocessors import Execute
-from traitlets import Integer
+from traitlets import Bool, Integer
 
 from autograder.capstone import Entry
 from autograder.cells import is_check
 from autograder.course import TOTAL_SECONDS, read_notebook
 from autograder.engine import outputs, run_notebook
+from autograder.engine.box import MIB, Box, need_box
 from autograder.engine.checks import Checked
 from autograder.intake import verdict
 from autograder.lessons import beside, from_gradebook, term_of
+
+TRUSTED = ("This class was graded without the sandbox (--trust-students): the submissions' code could read and change "
+           "what the grader can.")
 
 
 class ExecuteApart(Execute):
@@ -21,6 +26,12 @@ class ExecuteApart(Execute):
     our own commands grade alike. `timeout` holds for one cell or one call of a check."""
 
     total_seconds = Integer(TOTAL_SECONDS, help="Seconds for all of one notebook's code.").tag(config=True)
+    memory_mib = Integer(Box.memory // MIB, help="MiB of address space of one process.").tag(config=True)
+    processes = Integer(Box.processes, help="Processes and threads of one submission.").tag(config=True)
+    file_mib = Integer(Box.file // MIB, help="MiB of one file.").tag(config=True)
+    disk_mib = Integer(Box.disk // MIB, help="MiB of the home folder, and as much of /tmp.").tag(config=True)
+    trust_students = Bool(False, help="Run the students' code without the sandbox: it can read and change everything "
+                          "that you can. Every feedback page says so.").tag(config=True)
 
     def __call__(self, nb, resources):
         """Run also under nbgrader's --no-execute: intake keeps no outputs, and a check without one earns all points."""
@@ -29,7 +40,14 @@ class ExecuteApart(Execute):
         return self.preprocess(nb, resources)
 
     def preprocess(self, nb, resources, km=None):
-        """Run a submission; every check cell ends with an explicit score. resources: nbgrader's, after intake."""
+        """Run a submission; every check cell ends with an explicit score. resources: nbgrader's, after intake.
+
+        Raises RuntimeError where there is no sandbox, unless the students are trusted: nothing is scored then.
+        """
+        box = self._box(resources)
+        if box is None:
+            self.log.warning(TRUSTED)
+            nb.cells.insert(0, new_markdown_cell(f"**Note:** {TRUSTED}", metadata={"shrinklab": {"kind": "intake"}}))
         status, reasons = verdict(nb)
         if status == "rejected":
             self._refuse(nb, reasons)
@@ -37,13 +55,23 @@ class ExecuteApart(Execute):
         released = Path(resources["shrinklab"]["released"])
         graded = run_notebook(nb, pristine=from_gradebook(resources["nbgrader"], released), files=beside(released),
                               seconds=self.timeout or TOTAL_SECONDS, total=self.total_seconds,
-                              entry=entry_of(resources["nbgrader"], released))
+                              entry=entry_of(resources["nbgrader"], released), box=box)
         for remark in graded.remarks:
             self.log.warning("%s: %s", resources["nbgrader"]["student"], remark)
         nb.cells = from_dict(graded.notebook["cells"])
         nb.metadata["shrinklab"] = from_dict(nb.metadata.get("shrinklab", {}) | {"remarks": list(graded.remarks)})
         await_marks(resources["nbgrader"])
         return nb, resources
+
+    def _box(self, resources):
+        if self.trust_students:
+            return None
+        need_box()
+        course = getattr(getattr(self.parent, "coursedir", None), "root", None)
+        hidden = [resources["shrinklab"]["released"], resources["nbgrader"]["db_url"].removeprefix("sqlite:///")]
+        hidden = {Path(path).resolve().parent for path in hidden} | ({Path(course)} if course else set())
+        return Box(memory=self.memory_mib * MIB, processes=self.processes, file=self.file_mib * MIB,
+                   disk=self.disk_mib * MIB, cpu=self.total_seconds + 60, hidden=tuple(hidden))
 
     def _refuse(self, nb, reasons):
         for cell in nb.cells:

@@ -59,11 +59,10 @@ class Box:
     def _files(self, folder):
         """Read-only: the system, Python, the library, the engine. To write: home, /tmp and /dev/shm, none of them
         large. A folder comes before what lies in it, as bubblewrap needs it."""
-        python = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent}
-        seen = [Path(path) for path in SYSTEM if os.path.exists(path)]
-        seen += [path for path in python if not any(path.is_relative_to(one) for one in seen if not one.is_symlink())]
-        hidden = [path for path in {path.resolve() for path in self.hidden}
-                  if any(path.is_relative_to(one.resolve()) for one in seen)]
+        seen = [Path(path) for path in SYSTEM if os.path.exists(path)] + _python()
+        # A link to Python's folder is a folder in the box, so what to hide is looked for behind it.
+        hidden = {one / path.resolve().relative_to(one.resolve()) for path in self.hidden for one in seen
+                  if str(one) not in SYSTEM or not one.is_symlink() if path.resolve().is_relative_to(one.resolve())}
         # Of a folder that is both, the empty one comes second and wins.
         placed = [(path, _shown(path)) for path in seen] + [(path, ["--tmpfs", str(path)]) for path in hidden]
         placed += [(Path("/tmp"), _space("/tmp", self.disk))]
@@ -71,8 +70,9 @@ class Box:
         words += [word for path in hidden for word in ("--remount-ro", str(path))]
         for name in SETTINGS:
             words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-        return [*_open_way([path for path, _ in placed]), *words, *_library(), "--ro-bind", str(folder), GIVEN, *_space(HOME, self.disk), "--proc", "/proc",
-                "--dev", "/dev", *_space("/dev/shm", SHARED_MEMORY), "--remount-ro", "/dev", "--remount-ro", "/"]
+        return [*_open_way([path for path, _ in placed]), *words, *_library(), "--ro-bind", str(folder), GIVEN,
+                *_space(HOME, self.disk), "--proc", "/proc", "--dev", "/dev", *_space("/dev/shm", SHARED_MEMORY),
+                "--remount-ro", "/dev", "--remount-ro", "/"]
 
     def _order(self, uid):
         limits = {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": 512, "RLIMIT_MSGQUEUE": 0, "RLIMIT_MEMLOCK": 0,
@@ -119,6 +119,13 @@ def _why_not(program):
                            capture_output=True, text=True, check=False, env={})
     said = (tried.stderr.strip().splitlines() or ["it says nothing"])[-1]
     return f"bubblewrap 0.7 or later does not work on this computer ({said})" if tried.returncode else ""
+
+
+def _python():
+    """The folders of this Python. One that holds the user's home would show too much: it is left out, and the box then
+    does not start."""
+    found = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent}
+    return [path for path in found if path != Path("/") and not Path.home().is_relative_to(path)]
 
 
 def _open_way(paths):

@@ -69,9 +69,9 @@ class Boxed:
 
 
 def _give(folder, uid):
-    """Let the process in the box read its folder, and put matplotlib's list of fonts in it: it takes seconds to make."""
+    """Let the process in the box read its folder, with matplotlib's list of fonts in it: making one takes seconds."""
     import matplotlib
-    import matplotlib.font_manager  # noqa: F401: makes the list
+    import matplotlib.font_manager  # noqa: F401
     fonts = Path(folder) / ".matplotlib"
     fonts.mkdir(exist_ok=True)
     for path in Path(matplotlib.get_cachedir()).glob("fontlist-*.json"):

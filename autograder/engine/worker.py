@@ -1,8 +1,9 @@
 """The student's process: runs cells and calls functions on request, and holds nothing of the grader's.
 
 It is started on its own (`python -m autograder.engine.worker`, messages over what were stdin and stdout; with
-`--boxed` the first one says that it is there) or forked from a warm parent (`--warm`), which has imported torch and the library and has run no tensor operation:
-OpenMP's threads do not survive a fork. A fork takes 33 ms where a fresh start takes 2 s.
+`--boxed` the first one says that it is there) or forked from a warm parent (`--warm`), which has imported torch and
+the library and has run no tensor operation: OpenMP's threads do not survive a fork. A fork takes 33 ms where a
+fresh start takes 2 s.
 """
 
 import contextlib
