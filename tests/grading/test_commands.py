@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import NAME, TinyCourse, with_sources
+from conftest import NAME, TinyCourse, boxes, with_sources
 
 from autograder import demo
 from autograder.__main__ import main
@@ -37,7 +37,8 @@ def course(tmp_path_factory):
 @pytest.fixture
 def run(course, capsys):
     def command(*words):
-        status = main(["--root", str(course.root), *words])
+        trust = [] if boxes() or words[0] not in ("grade", "grade-demo") else ["--trust-students"]
+        status = main(["--root", str(course.root), *words, *trust])
         said = capsys.readouterr()
         return status, said.out, said.err
     return command
