@@ -148,7 +148,7 @@ def test_the_road_runs_and_is_short_enough_to_read(bench, monkeypatch, tmp_path)
 
 def test_the_low_bit_tables_run(bench, monkeypatch):
     module, part = bench("low_bits"), small_part()
-    monkeypatch.setattr(module, "load", lambda name: part)
+    monkeypatch.setattr(module, "load", lambda name, full=False: part)
     monkeypatch.setattr(module, "adaround", functools.partial(module.adaround, steps=2))
     monkeypatch.setattr(module, "qat", lambda small, model, data, recipe, **options: small)
     for name, ways in (("resnet12", 3), ("resnet8", 2)):
