@@ -123,24 +123,39 @@ def test_masks(bench, tmp_path):
     assert all(row.met is None for what, row in rows.items() if "time" in what)
 
 
-def test_channels(bench, tmp_path, monkeypatch):
-    module = bench("channels")
+def few_settings(module, monkeypatch):
     monkeypatch.setattr(module, "OURS", module.OURS[:2])
     monkeypatch.setattr(module, "THEIRS", module.THEIRS[:2])
+    return module
+
+
+def test_channels(bench, tmp_path, monkeypatch):
+    module = few_settings(bench("channels"), monkeypatch)
     rows = small_run(bench, "channels", ["lenet"], 40, tmp_path)
-    accuracies = [f"{stage}: {way}, lenet" for way in module.WAYS for stage in ("one-shot", "fine-tuned")]
-    times = ["time, to half the MACs: lenet", "time, one step at a known amount: lenet"]
-    assert sorted(rows) == sorted(accuracies + times)
-    assert all(0 <= row.ours <= 1 and 0 <= row.peer <= 1 for what, row in rows.items() if "shot" in what)
-    # One way has the targets: that which did best on validation.
-    aimed = {what.split(": ")[1] for what, row in rows.items() if row.target.startswith("at least equal")}
-    assert len(aimed) == 1
-    for stage in ("one-shot", "fine-tuned"):
-        row = rows[f"{stage}: {aimed.copy().pop()}"]
-        assert row.met == (row.ours >= row.peer)
+    assert sorted(rows) == sorted(f"{stage}: {way}, lenet" for way in ("ours", *module.WAYS) for stage in module.STAGES)
+    assert all(0 <= row.ours <= 1 and 0 <= row.peer <= 1 for row in rows.values())
+    for stage in module.STAGES:  # one way has the target: one of the three, as a whole
+        mine = rows[f"{stage}: ours, lenet"]
+        assert mine.target == "at least equal in the mean"
+        assert mine.met == (mine.ours >= mine.peer)
+        assert mine.ours in [rows[f"{stage}: {way}, lenet"].ours for way in module.WAYS]
     both = [module.theirs(module.THEIRS[0], *pair(module)), module.ours(module.OURS[0], *pair(module))]
     for small in both:
         assert 0.4 < module.count_macs(small, pair(module)[1]) / module.count_macs(*pair(module)) <= 0.5
+
+
+def test_the_way_of_a_stage_is_the_one_that_validation_prefers(bench):
+    module = bench("channels")
+    seen = {(way, stage): [0.5, 0.5] for way in module.WAYS for stage in module.STAGES}
+    seen["regression", "one-shot"], seen["sensitivity", "fine-tuned"] = [0.4, 0.7], [0.6, 0.5]
+    assert module.best_ways(seen) == {"one-shot": "regression", "fine-tuned": "sensitivity"}
+
+
+def test_channel_times(bench, tmp_path, monkeypatch):
+    few_settings(bench("channel_times"), monkeypatch)
+    rows = small_run(bench, "channel_times", ["lenet"], 40, tmp_path)
+    assert list(rows) == ["time, to half the MACs: lenet", "time, one step at a known amount: lenet"]
+    assert all(row.ours > 0 and row.peer > 0 for row in rows.values())
 
 
 def pair(module):
