@@ -1,8 +1,8 @@
 """Post-training int8 on four networks, beside ONNX Runtime's quantize_static and torchao's PT2E.
 
-All see the same 256 training images, without labels. Our observer and ONNX Runtime's method are chosen for each
-network on the validation images, by how little they diverge from fp32; the figures are then those of the test
-images. Ours is what ONNX Runtime computes from our file.
+All see the same 256 training images, without labels; bias correction looks at 16 of them. Our observer, with bias
+correction or without, and ONNX Runtime's method are chosen for each network on the validation images, by how little
+they diverge from fp32; the figures are then those of the test images. Ours is what ONNX Runtime computes from our file.
 Times: from the float network to a written int8 file, the median of runs in turn, as processor time, so that other
 work on the machine does not count; on one thread it is the time that passes.
 """
@@ -22,27 +22,30 @@ from shrinklab.data import load
 from shrinklab.deploy import backend, load_runner
 from shrinklab.metrics import correct, predict
 from shrinklab.models import DATA_OF, pretrained
-from shrinklab.quantize import Scheme, quantize_model
+from shrinklab.quantize import Scheme, correct_bias, quantize_model
 from shrinklab.significance import mcnemar
 
-OBSERVERS = "min_max", "percentile", "entropy", "mse"
-CALIBRATION, REPEATS = 256, 7
+CORRECTED = " + bias"
+WAYS = "min_max", "percentile", "entropy", "mse", "min_max" + CORRECTED, "mse" + CORRECTED
+CALIBRATION, CORRECTION, REPEATS = 256, 16, 7  # images, images, runs
 SMALL_DROP = {"lenet", "resnet8", "resnet12"}  # the depthwise network has a table of its own
 
 
-def ours(model, images, observer, path):
-    """Calibrate, convert, write: -> the simulation; path holds the file."""
-    small = quantize_model(model, images, Scheme(observer=observer))
+def ours(model, images, way, path):
+    """Calibrate, convert, write: -> the simulation; path holds the file. way: an observer, with bias correction or
+    without."""
+    small = quantize_model(model, images, Scheme(observer=way.removesuffix(CORRECTED)))
+    small = correct_bias(small, model, images[:CORRECTION]) if way.endswith(CORRECTED) else small
     backend("onnx").write(small, path, images[:1])
     return small
 
 
 def all_ours(model, images, folder, threads):
-    """{observer: (runner, simulation)}."""
+    """{way: (runner, simulation)}."""
     found = {}
-    for observer in OBSERVERS:
-        small = ours(model, images, observer, path := folder / f"ours_{observer}.onnx")
-        found[observer] = load_runner(path, threads=threads), small
+    for way in WAYS:
+        small = ours(model, images, way, path := folder / f"ours_{way}.onnx")
+        found[way] = load_runner(path, threads=threads), small
     return found
 
 
@@ -73,8 +76,8 @@ def right(network, split):
 
 
 def times(model, images, folder, threads):
-    """{observer or method: median milliseconds} of "ours ..." and "ort ...", run in turn."""
-    ways = {f"ours {name}": partial(ours, model, images, name, folder / "timed.onnx") for name in OBSERVERS}
+    """{way or method: median milliseconds} of "ours ..." and "ort ...", run in turn."""
+    ways = {f"ours {name}": partial(ours, model, images, name, folder / "timed.onnx") for name in WAYS}
     ways |= {f"ort {name}": partial(ort_quantized, folder / "prepared.onnx", images, name, folder / "timed_ort.onnx",
                                     threads=threads) for name in ORT}
     ways |= {f"ort {name}, singly": partial(ways[f"ort {name}"], singly=True) for name in ORT}

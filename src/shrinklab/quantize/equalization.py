@@ -7,7 +7,7 @@ import copy
 import math
 
 import torch
-from torch import fx, nn
+from torch import nn
 from torch.nn import functional as F
 
 from shrinklab.errors import need
@@ -15,7 +15,9 @@ from shrinklab.metrics import predict
 from shrinklab.quantize import graph
 from shrinklab.quantize.calibration import calibration_images
 from shrinklab.quantize.model import QuantizedModel, refuse_quantized
+from shrinklab.quantize.steps import Steps
 
+ENOUGH = 2**15  # values of a channel for its mean
 FLATTENS = {nn.Flatten, torch.flatten, "flatten"}
 # What lets a channel's positive factor through: f(s x) = s f(x). ReLU6 does not.
 SCALABLE = (graph.RELUS - graph.UP_TO_SIX) | FLATTENS | {
@@ -105,18 +107,25 @@ def correct_bias(quantized, model, images):
     """
     need(isinstance(quantized, QuantizedModel), f"quantized is a {type(quantized).__name__}",
          "bias correction mends a QuantizedModel", "make one with quantize_model")
-    images, body, mended = calibration_images(images), float_body(model, quantized), copy.deepcopy(quantized)
+    images, mended = calibration_images(images), copy.deepcopy(quantized)
+    floats, integers = Steps(float_body(model, quantized), images), Steps(mended.body, images)
     for name, layer in mended.layers.items():
-        wanted = predict(upto(body, name), images)
+        wanted = floats.after(name)
         plain = copy.deepcopy(layer)
         plain.output_grid = plain.clip = None
-        got = predict(plain, predict(upto(mended.body, name, inputs=True), images))
+        got = predict(plain, integers.before(name))
         # Channels are dimension 1 of a convolution's result, the last one of a linear layer's.
         axis = 1 if layer.kind is not nn.Linear else wanted.ndim - 1
-        shift = _shift(*(values.transpose(0, axis).flatten(1) for values in (wanted, got)), layer.clip)
+        shift = _shift(*(_rows(values, axis) for values in (wanted, got)), layer.clip)
         bias = layer.real_bias()
         layer.set_bias(shift if bias is None else bias + shift)
     return mended
+
+
+def _rows(values, axis):
+    """(C, N): each channel's values, or evenly spread ones where there are very many; they tell the mean as well."""
+    rows = values.transpose(0, axis).flatten(1)
+    return rows[:, ::math.ceil(rows.shape[1] / ENOUGH)]
 
 
 def _shift(wanted, got, clip):
@@ -149,20 +158,6 @@ def float_body(model, quantized):
          f"the quantized one has {', '.join(quantized.layers)}, of their own shapes",
          "pass the model that was quantized")
     return body
-
-
-def upto(body, layer, inputs=False):
-    """The part of a graph that computes one layer's output, before its ReLU, or its inputs; weights are shared."""
-    part, copies = fx.Graph(), {}
-    for node in body.graph.nodes:
-        if node.op == "call_module" and node.target == layer and inputs:
-            part.output(copies[node.args[0]])
-            break
-        copies[node] = part.node_copy(node, copies.__getitem__)
-        if node.op == "call_module" and node.target == layer:
-            part.output(copies[node])
-            break
-    return fx.GraphModule(body, part)
 
 
 def _skip(node, body):

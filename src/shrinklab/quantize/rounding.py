@@ -13,11 +13,11 @@ from torch.nn import functional as F
 from tqdm.auto import tqdm
 
 from shrinklab.errors import need
-from shrinklab.metrics import predict
 from shrinklab.quantize.calibration import calibration_images
-from shrinklab.quantize.equalization import float_body, upto
+from shrinklab.quantize.equalization import float_body
 from shrinklab.quantize.layers import RUN
 from shrinklab.quantize.model import QuantizedModel
+from shrinklab.quantize.steps import Steps
 
 RATE, PUSH = 0.03, 1.0
 LOW, HIGH = -0.1, 1.1  # the sigmoid is stretched, so that it reaches 0 and 1
@@ -45,10 +45,11 @@ def adaround(quantized, model, images, *, steps=500, batch_size=32, seed=0, prog
          "a batch holds at least one image", "use 32")
     images, body = calibration_images(images), float_body(model, quantized)
     done, generator = copy.deepcopy(quantized), torch.Generator().manual_seed(seed)
+    floats, integers = Steps(body, images), Steps(done.body, images)
     for name, layer in tqdm(done.layers.items(), desc="AdaRound", unit="layer", disable=not progress):
         weight = body.get_submodule(name).weight.detach()
         # Inputs as the rounded layers before give them, so that later layers make up for earlier ones.
-        inputs, wanted = predict(upto(done.body, name, inputs=True), images), predict(upto(body, name), images)
+        inputs, wanted = integers.before(name), floats.after(name)
         order = [torch.randint(len(images), (min(batch_size, len(images)),), generator=generator)
                  for _ in range(steps)]
         learned = round_layer(layer, weight, inputs, wanted, order)
