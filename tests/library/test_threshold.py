@@ -74,7 +74,7 @@ def test_a_curve_has_a_gap_where_nothing_is_flagged(explorer):
 
 
 def test_another_checkpoint_changes_every_number(lenet):
-    torch.manual_seed(1)
+    torch.manual_seed(4)
     noisy = pretrained("lenet")
     for weight in noisy.parameters():
         weight.data.add_(0.08 * torch.randn(weight.shape))
