@@ -23,6 +23,9 @@ def main(words=None):
     except (ValueError, FileNotFoundError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("stopped; run the same command again, and it goes on from here", file=sys.stderr)
+        return 130
 
 
 def _run(course, options, rest):
@@ -35,8 +38,7 @@ def _run(course, options, rest):
         return grade_demo(course, course.lesson(options.lesson))
     name = course.lesson(options.lesson)
     if options.command == "grade":
-        from autograder.grade import grade
-        return grade(course, name)
+        return _grade(course, name, options)
     if options.command == "feedback":
         from autograder.grade import feedback
         return feedback(course, name)
@@ -47,10 +49,28 @@ def _run(course, options, rest):
     return submit(course, name, student=options.student)
 
 
+def _grade(course, name, options):
+    from autograder.grade import default_jobs, dry_run, grade
+    from autograder.runner.batch import Options
+    need(options.jobs is None or options.jobs > 0, f"--jobs is {options.jobs}",
+         "at least one submission is graded at a time", "use 1 or more")
+    how = Options(options.jobs or default_jobs(), tuple(options.only), options.regrade, options.scheduler)
+    return dry_run(course, name, how) if options.dry_run else grade(course, name, how)
+
+
 def _need_term(course):
     there = sorted(folder.name for folder in (course.root / FOLDER).glob("*/"))
     need(not course.term or course.home.is_dir(), f"the term is {course.term!r}", "a term has a folder in terms/",
          f"use one of {', '.join(there) or '(there is none yet)'}, or run make build TERM_NAME={course.term}")
+
+
+def _how_to_grade(command):
+    command.add_argument("--jobs", type=int, metavar="N", help="so many submissions at a time (default: one a core)")
+    command.add_argument("--only", action="append", default=[], metavar="STUDENT", help="this student; may be repeated")
+    command.add_argument("--regrade", action="store_true", help="run also what has a result")
+    command.add_argument("--dry-run", action="store_true", help="say what would be done; write nothing")
+    command.add_argument("--scheduler", default="", metavar="ADDRESS",
+                         help="run them on a Dask cluster: tcp://host:port of its scheduler (pip extra: cluster)")
 
 
 def _trust(command):
@@ -72,6 +92,7 @@ def _parser():
         command.add_argument("lesson", help="the lesson's number or name, for example 04")
         if word == "grade":
             _trust(command)
+            _how_to_grade(command)
         if word == "submit":
             command.add_argument("--student", help="also hand it in on this computer, under this name")
     demo = commands.add_parser("grade-demo", help="grade a made class of four and compare")

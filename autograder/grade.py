@@ -1,25 +1,20 @@
 """Grade a class: gradebook, submissions, feedback and grades.csv, all through nbgrader's own converters."""
 
-import contextlib
-import logging
-import shutil
-import tempfile
-import warnings
+import os
 from dataclasses import dataclass
-from pathlib import Path
 
 from nbgrader.api import Gradebook
-from nbgrader.apps.api import NbGraderAPI
 from nbgrader.plugins import CsvExportPlugin
-from sqlalchemy.exc import SAWarning
-from tqdm import tqdm
-from traitlets.config import Config
 
 from autograder.capstone import write_board
 from autograder.course import read_notebook, shown
 from autograder.engine.box import need_box
-from autograder.intake import PLACEHOLDER, verdict
-from autograder.lessons import solution_path
+from autograder.intake import verdict
+from autograder.nbgrading import enter, nbgrader
+from autograder.runner.batch import Batch, Options, folder, plan, write_pages
+from autograder.runner.gradebook import try_to_write
+from autograder.runner.statistics import page
+from autograder.runner.store import Store
 from shrinklab.errors import need
 
 
@@ -35,109 +30,88 @@ class Row:
     remark: str
 
 
-def grade(course, name):
-    """Grade every submission of a lesson; prints a table, writes feedback and grades.csv; returns the exit status.
+def grade(course, name, options=None):
+    """Grade the submissions of a lesson; prints a table, writes feedback, grades.csv and the statistics; returns the
+    exit status.
 
     A new student is entered into the gradebook; one that cannot be graded gets 0 and a remark, and the rest goes on.
     """
-    rows, failed = grade_all(course, name)
+    rows, failed = grade_all(course, name, options)
     print(table(rows))
     export(course)
     print(f"\nfeedback: {_seen(course, 'feedback')}/STUDENT/{name}/{name}.html\n"
-          f"grades:   {_seen(course, 'grades.csv')}")
+          f"grades:   {_seen(course, 'grades.csv')}\n"
+          f"overview: {shown(course, write_statistics(course, name))}")
     board = write_board(course.grading / "capstone.json", course.grading / "leaderboard.html")
     if board:
         print(f"board:    {shown(course, board)}")
     if unplaced(course):
         print(f"not looked at: {', '.join(unplaced(course))} (a submission is STUDENT/{name}/{name}.ipynb)")
-    for student, log in failed.items():
-        print(f"\nnot graded: {student}: nbgrader failed, which is no fault of the submission:\n{log[-2000:]}")
+    _tell(failed)
     return 1 if failed else 0
 
 
-def grade_all(course, name):
-    """Grade all submissions of a lesson. Returns (rows, {student: log} of those that nbgrader could not grade)."""
+def _tell(failed):
+    for student, log in failed.items():
+        print(f"\nnot graded: {student}: nbgrader failed, which is no fault of the submission:\n{log[-2000:]}")
+
+
+def grade_all(course, name, options=None):
+    """Grade the submissions of a lesson. Returns (rows, {student: log} of those that could not be graded).
+
+    options: a `runner.batch.Options`; everyone, on all cores, unless given.
+    """
     if not course.trust_students:
         need_box()
+    options = options or Options(default_jobs())
+    students = chosen(course, name, options.only)
+    with nbgrader(course) as api:
+        try_to_write(course.gradebook)
+        enter(course, name)
+        batch = Batch(course, name, api)
+        batch.grade(students, options)
+        graded = [student for student in students if student not in batch.failed]
+    failed = batch.failed | write_pages(course, name, graded, options.jobs, older=True)
+    return [row(course, name, student) for student in students if student not in failed], failed
+
+
+def dry_run(course, name, options):
+    """Print what `grade` would do, and write nothing; returns the exit status."""
+    students = chosen(course, name, options.only)
+    with nbgrader(course) as api:
+        for student, what in plan(Batch(course, name, api), students, options.again):
+            print(f"{student}: {what}")
+    print("Nothing was run or written.")
+    return 0
+
+
+def chosen(course, name, only=()):
+    """The students to grade. Raises ValueError for a name in `only` that handed in nothing."""
     students = course.submissions(name)
     need(students, f"there is no submission of {name} in {_seen(course, 'submitted')}",
          f"each student's notebook lies in {_seen(course, 'submitted')}/STUDENT/{name}/{name}.ipynb",
          "put them there, or try make grade-demo", FileNotFoundError)
-    with nbgrader(course) as api:
-        enter(course, name)
-        failed = {}
-        for student in tqdm(students, desc=f"grading {name}", unit="student", disable=None):
-            with _something_to_read(course.grading / "submitted" / student / name):
-                result = api.autograde(name, student)
-            if not result["success"]:
-                failed[student] = result.get("log", "") + result["error"]
-        _write_feedback(api, name)
-    return [row(course, name, student) for student in students if student not in failed], failed
+    unknown = sorted(set(only) - set(students))
+    need(not unknown, f"--only names {', '.join(unknown)}", f"they have no submission of {name}",
+         f"name a folder in {_seen(course, 'submitted')}")
+    return [student for student in students if not only or student in only]
 
 
-@contextlib.contextmanager
-def _something_to_read(folder):
-    """A placeholder in a folder without a notebook: intake tells the student, and nbgrader does not stop."""
-    placeholder, bare = folder / PLACEHOLDER, folder.is_dir() and not any(folder.glob("*.ipynb"))
-    if bare:
-        placeholder.write_text("{}")
-    try:
-        yield
-    finally:
-        if bare:
-            placeholder.unlink(missing_ok=True)
+def default_jobs():
+    """As many submissions at a time as this process may use cores."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def feedback(course, name):
     """Write the feedback pages again, for example after marking by hand; returns the exit status."""
     need(course.submissions(name), f"there is no submission of {name}", "feedback follows grading",
          f"run make grade LESSON={name[:2]}", FileNotFoundError)
-    with nbgrader(course) as api:
-        _write_feedback(api, name)
+    graded = sorted(path.parent.name for path in (course.grading / "autograded").glob(f"*/{name}"))
+    failed = write_pages(course, name, graded, default_jobs())
     export(course)
     print(f"feedback: {_seen(course, 'feedback')}/STUDENT/{name}/{name}.html")
-    return 0
-
-
-@contextlib.contextmanager
-def nbgrader(course, **changes):
-    """nbgrader's own API, set up for a course. changes: CourseDirectory settings that differ."""
-    config = Config()
-    course.configure(config)
-    for setting, value in changes.items():
-        config.CourseDirectory[setting] = value
-    course.grading.mkdir(parents=True, exist_ok=True)
-    log = logging.getLogger("traitlets")
-    before, log.propagate = log.propagate, False
-    try:
-        with warnings.catch_warnings():
-            # nbgrader enters a new student's submission in an order that SQLAlchemy remarks upon, without harm.
-            warnings.simplefilter("ignore", SAWarning)
-            yield NbGraderAPI(config=config)
-    finally:
-        log.propagate = before
-
-
-def enter(course, name):
-    """Enter a lesson, or its mended checks, into the gradebook. What students got (course/) is not touched.
-
-    Raises RuntimeError when graded cells came or went after submissions were graded.
-    """
-    source = solution_path(course, name)
-    released = Path(tempfile.mkdtemp(prefix="shrinklab-release-"))
-    try:
-        with nbgrader(course, release_directory=released.as_posix()) as api:
-            result = api.generate_assignment(name)
-        need(result["success"], f"nbgrader could not enter {source} into the gradebook:\n"
-             f"{(result.get('log', '') + result.get('error', ''))[-3000:]}",
-             "cells may not come or go while there are graded submissions",
-             "mend the lesson, or start again without autograder/gradebook.db", RuntimeError)
-        fresh, old = (read_notebook(path) for path in (
-            released / name / f"{name}.ipynb", course.released(name)))
-        if [cell["source"] for cell in fresh["cells"]] != [cell["source"] for cell in old["cells"]]:
-            print(f"note: {course.released(name)} is older than the lesson's source; run make build and release it.")
-    finally:
-        shutil.rmtree(released, ignore_errors=True)
+    _tell(failed)
+    return 1 if failed else 0
 
 
 def row(course, name, student):
@@ -190,11 +164,15 @@ def table(rows):
                                 line[3]]).rstrip() for line in lines)
 
 
-def _write_feedback(api, name):
-    result = api.generate_feedback(name)
-    need(result["success"], f"nbgrader could not write the feedback:\n{result.get('log', '')[-2000:]}",
-         "every graded submission has a feedback page", "mend what it names and run it again", RuntimeError)
-
+def write_statistics(course, name):
+    """Write the page about a lesson's results; returns its path."""
+    store, students = Store(folder(course, name)), course.submissions(name)
+    outcomes = [found for one in students if store.recorded(one) and (found := store.find(one))]
+    target = course.grading / "statistics" / f"{name}.html"
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(page(name, outcomes, sum(map(bool, map(store.recorded, students))) - len(outcomes)),
+                      encoding="utf-8")
+    return target
 
 
 def _seen(course, part):

@@ -47,6 +47,17 @@ class Records:
         """Note which entry is a student's latest, and under which name, if any, the board may show it."""
         self._add("latest", student, {"key": key, "alias": alias})
 
+    def of(self, budget):
+        """{key: entry} of what was measured for a budget."""
+        wanted = asdict(budget)
+        return {key: entry for key, entry in self._read()["measured"].items() if entry.get("budget") == wanted}
+
+    def merge(self, content):
+        """Take in what another file of measurements holds. content: as in the file."""
+        for part, entries in content.items():
+            for name, value in entries.items():
+                self._add(part, name, value)
+
     def latest(self):
         """(alias, entry) of each student's latest submission, in the order of the file."""
         content = self._read()

@@ -50,11 +50,12 @@ class Checks:
                     f"the setup cell {label} fails on the grader's side ({type(error).__name__}: {error}); "
                     "it must run in a new kernel; run the lesson's notebook.") from error
 
-    def run(self, cell, student):
-        """Run one check cell of the instructor's notebook against a `Student`; returns a `Checked`."""
+    def run(self, cell, student, seed=0):
+        """Run one check cell of the instructor's notebook against a `Student`; returns a `Checked`. seed: what its
+        hidden inputs are drawn from (`shrinklab.exercise.fresh`)."""
         highest, value, found = points(cell), None, []
         watched = Watched(student)
-        with exercise.backend(watched), _quiet() as text:
+        with exercise.backend(watched, seed), _quiet() as text:
             try:
                 value = within(OWN_SECONDS, watched, lambda: _execute(
                     cell["source"], dict(self._namespace), f"<{grade_id(cell)}>"))

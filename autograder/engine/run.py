@@ -18,11 +18,13 @@ MISSING = "The check was missing from the notebook."
 @dataclass(frozen=True)
 class Graded:
     """A graded notebook. notebook: with outputs, as nbgrader reads them; results: one CheckResult a check;
-    remarks: a sentence for each cell that had to be stopped and for each function that is the library's own."""
+    remarks: a sentence for each cell that had to be stopped and for each function that is the library's own;
+    seconds: how long the student's process worked on its cells and on the calls of the checks."""
 
     notebook: dict
     results: tuple[CheckResult, ...]
     remarks: tuple[str, ...] = ()
+    seconds: float = 0.0
 
     @property
     def points(self):
@@ -33,14 +35,15 @@ class Graded:
         return sum(result.max_points for result in self.results)
 
 
-def run_notebook(notebook, *, pristine=None, seconds=CELL_SECONDS, total=TOTAL_SECONDS, files=(), entry=None, box=None):
+def run_notebook(notebook, *, pristine=None, seconds=CELL_SECONDS, total=TOTAL_SECONDS, files=(), entry=None, box=None,
+                 seed=0):
     """Run a notebook's cells in a process of their own and its checks here.
 
     notebook: the student's, nbformat 4; it is not changed. pristine: the instructor's notebook, whose setup and
     check cells count instead of the student's copies of them; without it the notebook itself is trusted.
     seconds: for one cell or call; total: for everything; files: paths copied beside the notebook. entry: whose work
     it is, an `autograder.capstone.Entry`; a reader's own unless given. box: an `engine.box.Box` for the student's
-    code, without which nothing holds it but its process.
+    code, without which nothing holds it but its process. seed: what the hidden inputs of checks are drawn from.
     Returns a `Graded`. Raises RuntimeError when the instructor's setup fails.
     """
     lesson = _Lesson(pristine or notebook)
@@ -53,7 +56,7 @@ def run_notebook(notebook, *, pristine=None, seconds=CELL_SECONDS, total=TOTAL_S
                 continue
             key, cell["execution_count"] = grade_id(cell), None
             if key in lesson.checks:
-                checked = lesson.host.run(lesson.checks[key], student)
+                checked = lesson.host.run(lesson.checks[key], student, seed)
                 results[key], cell["outputs"] = checked.result, outputs.of_check(checked)
             elif lesson.is_play(cell):
                 cell["outputs"] = []
@@ -63,7 +66,7 @@ def run_notebook(notebook, *, pristine=None, seconds=CELL_SECONDS, total=TOTAL_S
         remarks += [sentence for one in results.values() for sentence in student.borrowed(one.name)]
     for key, cell in lesson.checks.items():
         results.setdefault(key, CheckResult(name(cell) or key, 0.0, points(cell), (), MISSING))
-    return Graded(graded, tuple(results.values()), tuple(remarks))
+    return Graded(graded, tuple(results.values()), tuple(remarks), student.worked)
 
 
 def grade_cells(notebook, *names, replace=None, seconds=CELL_SECONDS, entry=None):

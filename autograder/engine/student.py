@@ -26,6 +26,7 @@ class Student:
         self._total, self._extra = total, total * SHARE
         self._worker, self._done, self._started = None, [], 0
         self._borrowed = set()
+        self.worked = 0.0  # seconds that their process took for cells and calls
         self.services = {}  # what a check may ask for by name besides calls; see `shrinklab.exercise.service`
 
     def run(self, source, *, graded=True):
@@ -81,6 +82,7 @@ class Student:
             self.close()
             raise
         finally:
+            self.worked += time.monotonic() - started
             if not graded:
                 self._extra -= time.monotonic() - started
 

@@ -17,10 +17,13 @@ halve: 1 of 2 right, 1 of 2 points
 """
 
 import contextlib
+import hashlib
 import math
 import sys
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+
+import torch
 
 from shrinklab.calls import Call, NotWritten, StudentError, perform, receive, request
 from shrinklab.compare import difference
@@ -30,7 +33,7 @@ from shrinklab.refs import Ref
 from shrinklab.written import expectations
 
 __all__ = ["Call", "CheckResult", "Expectation", "NotWritten", "Ref", "StudentError", "backend", "check",
-           "enter_grading", "expect", "ref", "results", "service", "student", "student_call", "use"]
+           "enter_grading", "expect", "fresh", "ref", "results", "service", "student", "student_call", "use"]
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class _Session:
     results: dict = field(default_factory=dict)
     passed_with: dict = field(default_factory=dict)
     open: object = None
+    seed: int = 0
 
 
 _notebook = _Session()
@@ -77,15 +81,15 @@ def _current():
 
 
 @contextlib.contextmanager
-def backend(connection):
+def backend(connection, seed=0):
     """Send the calls inside the block to `connection`, an object with `.call(name, args, kwargs) -> Call`; None
     is the notebook's own namespace.
 
     It raises StudentError when the student's code gave no value (`shrinklab.calls.receive` does). Results start
-    empty; read them with `results()` before the block ends. Values and messages of the student's code are
-    printed only when `connection.reveal` is true: hidden inputs could be read off them.
+    empty; read them with `results()` before the block ends. seed: what `fresh` draws from. Values and messages of the
+    student's code are printed only when `connection.reveal` is true: hidden inputs could be read off them.
     """
-    token = _session.set(_Session(connection))
+    token = _session.set(_Session(connection, seed=seed))
     try:
         yield connection
     finally:
@@ -113,6 +117,27 @@ def ref(name):
     Ref(name='mnist/validation[:256]')
     """
     return Ref(name)
+
+
+def fresh():
+    """A torch.Generator for hidden inputs that differ from submission to submission; for checks, inside one.
+
+    In grading it starts from the submission's own seed, which the grader records, so that a regrade asks the same; in
+    a notebook always from the same one. Two checks, and two calls in one check, get different numbers.
+
+    >>> with check("anything", points=1):
+    ...     first, second = torch.rand(1, generator=fresh()), torch.rand(1, generator=fresh())
+    ...     expect(bool(first == second), False, hint="They differ.")
+    ✓ anything-1
+    anything: 1 of 1 right, 1 of 1 points
+    """
+    session = _current()
+    need(session.open is not None, "fresh stands outside a check", "each check has inputs of its own",
+         "call it between the lines of a check", RuntimeError)
+    session.open.drawn += 1
+    words = f"{session.seed} {session.open.name} {session.open.drawn}"
+    start = int.from_bytes(hashlib.sha256(words.encode()).digest()[:7], "big")
+    return torch.Generator().manual_seed(start)
 
 
 def student(name, *args, **kwargs):
@@ -172,6 +197,7 @@ class check:
         self.name, self.max_points, self.all_or_nothing, self.graded_on = name, points, all_or_nothing, graded_on
         self.answer, self.library, self.borrowed = answer, set(library), set()
         self.points, self.result, self.found, self.printed, self.session = 0.0, None, [], "", _current()
+        self.drawn = 0
 
     def __enter__(self):
         frame = sys._getframe(1)

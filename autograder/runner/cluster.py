@@ -1,0 +1,71 @@
+"""The same workers on a Dask cluster: --scheduler tcp://host:port. Dask is imported only here."""
+
+import queue
+import threading
+
+from autograder.runner.pool import Failed
+from shrinklab.errors import need
+
+CONNECTING = 30
+MISSING = "dask's package distributed is not installed"
+
+
+class Cluster:
+    """Workers of a Dask cluster that call `function(common, item)`; used as a `Pool` is.
+
+    address: of the scheduler. A worker that dies while it has an item gives it back to the others; one that took
+    several workers with it is a `Failed`. Raises RuntimeError when dask is not installed, when nobody answers at the
+    address, or when the cluster has no worker.
+    """
+
+    def __init__(self, function, common, address):
+        distributed = _dask()
+        try:
+            self._client = distributed.Client(address, timeout=CONNECTING, set_as_default=False)
+        except (OSError, TimeoutError, ValueError) as error:
+            need(False, f"no Dask scheduler answers at {address} ({error})",
+                 "--scheduler takes the address of a running one",
+                 "start it with dask scheduler, and workers with dask worker tcp://host:port", RuntimeError)
+        try:
+            self._client.wait_for_workers(1, timeout=CONNECTING)
+        except TimeoutError:
+            self._client.close()
+            need(False, f"the Dask cluster at {address} has no worker", "it needs at least one",
+                 f"start some: dask worker {address} --nthreads 1", RuntimeError)
+        # The lesson goes with each submission: what was sent once is lost with the workers that held it.
+        self.function, self.common, self.width = function, common, 4 * sum(self._client.nthreads().values())
+        self._answers = queue.SimpleQueue()
+        self._held, self._lock = set(), threading.Lock()
+
+    def submit(self, item):
+        """Hand over one item."""
+        future = self._client.submit(self.function, self.common, item, pure=False, retries=0)
+        with self._lock:
+            self._held.add(future)
+        future.add_done_callback(lambda done: self._answers.put((item, done)))
+
+    def next(self):
+        """Wait for an answer: (item, what the function returned or a `Failed`)."""
+        item, future = self._answers.get()
+        with self._lock:
+            self._held.discard(future)
+        if future.status == "finished":
+            return item, future.result()
+        error = future.exception() if future.status == "error" else None
+        future.release()
+        return item, Failed(f"{type(error).__name__}: {error}" if error else f"the cluster has {future.status} it")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exception):
+        self._client.cancel(list(self._held), force=True)
+        self._client.close()
+
+
+def _dask():
+    try:
+        import distributed
+    except ImportError as error:
+        raise RuntimeError(f'{MISSING}; --scheduler needs it; run pip install -e ".[cluster]"') from error
+    return distributed
