@@ -10,10 +10,10 @@ GRADER = $(VENV_PYTHON) -m autograder $(if $(TERM_NAME),--term "$(TERM_NAME)")
 NEED_LESSON = @test -n "$(LESSON)" || { echo "error: LESSON is missing; name one, for example: make $@ LESSON=04" >&2; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help core dev lab check reset progress submit test lint build screenshots grade grade-demo formgrader feedback baselines bench
+.PHONY: help core dev lab check reset progress submit test lint build screenshots grade grade-demo formgrader feedback baselines bench bench-grading
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 core:
 	$(NEED_PYTHON)
@@ -81,3 +81,7 @@ baselines: dev ## retrain the bundled networks
 
 bench: dev ## tables beside the best tools, into benchmarks/results/ (one of them: ARGS="channels")
 	$(VENV_PYTHON) benchmarks $(ARGS)
+
+bench-grading: dev ## grading beside stock nbgrader: throughput, overhead, 1,000 submissions (a part: ARGS="throughput")
+	@$(VENV_PYTHON) tools/system.py
+	$(VENV_PYTHON) benchmarks/grading.py $(ARGS)

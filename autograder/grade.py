@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from nbgrader.api import Gradebook
 from nbgrader.plugins import CsvExportPlugin
 
+from autograder import seeds
 from autograder.capstone import write_board
 from autograder.course import read_notebook, shown
 from autograder.engine.box import need_box
@@ -78,9 +79,13 @@ def grade_all(course, name, options=None):
 def dry_run(course, name, options):
     """Print what `grade` would do, and write nothing; returns the exit status."""
     students = chosen(course, name, options.only)
-    with nbgrader(course) as api:
-        for student, what in plan(Batch(course, name, api), students, options.again):
-            print(f"{student}: {what}")
+    if all((course.grading / file).exists() for file in ("gradebook.db", seeds.FILE)):
+        with nbgrader(course) as api:
+            planned = plan(Batch(course, name, api), students, options.again)
+    else:
+        planned = [(student, "is run") for student in students]
+    for student, what in planned:
+        print(f"{student}: {what}")
     print("Nothing was run or written.")
     return 0
 

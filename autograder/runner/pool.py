@@ -21,15 +21,17 @@ class Failed(Exception):
 class Pool:
     """Workers that call `function(common, item)`. function: of a module; common, item: what pickle takes.
 
-    Use as a context manager; `submit` items, and take one answer for each with `next`. jobs: how many workers.
+    jobs: how many workers; method: how Python starts them. Use as a context manager; `submit` items, and take one
+    answer for each with `next`.
     """
+
+    method = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
 
     def __init__(self, function, common, jobs):
         self.width = 2 * jobs  # one more for each worker, so that none waits while the host is busy
         self._items, self._answers = queue.SimpleQueue(), queue.SimpleQueue()
-        methods = multiprocessing.get_all_start_methods()
-        self._context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-        if "forkserver" in methods:
+        self._context = multiprocessing.get_context(self.method)
+        if self.method == "forkserver":
             self._context.set_forkserver_preload(list(WARM))
         self.workers = [_Worker(self._context, function, common) for _ in range(jobs)]
         # One thread for each worker waits for its answers; what is computed is computed in the processes.

@@ -44,7 +44,6 @@ class Recorder:
 
     def __init__(self, api, name, unfinished):
         self.api, self.name, self.unfinished = api, name, Path(unfinished)
-        shutil.rmtree(self.unfinished, ignore_errors=True)
 
     def read(self, student):
         """The student's notebook after intake. Raises Unreadable where there is nothing to grade."""

@@ -93,11 +93,11 @@ def boxes():
 class TinyCourse:
     """A course folder with the tiny lesson, its release, and nbgrader's real commands."""
 
-    def __init__(self, root, *, enter=True):
+    def __init__(self, root, *, enter=True, source=SOURCE):
         self.root = root
         (root / "solutions").mkdir()
         (root / "autograder").mkdir()
-        (root / "solutions" / f"{NAME}.py").write_text(SOURCE, encoding="utf-8")
+        (root / "solutions" / f"{NAME}.py").write_text(source, encoding="utf-8")
         (root / "nbgrader_config.py").write_text(
             "from pathlib import Path\nfrom autograder.course import Course\n"
             f"Course(Path({str(root)!r}), trust_students={not boxes()}).configure(get_config())\n", encoding="utf-8")

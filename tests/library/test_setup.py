@@ -21,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TARGETS = {
     "lab", "check", "submit", "reset", "progress", "grade", "grade-demo", "formgrader", "feedback", "test", "lint",
-    "build", "screenshots", "baselines", "bench", "help",
+    "build", "screenshots", "baselines", "bench", "bench-grading", "help",
 }
 
 
