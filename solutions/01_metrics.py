@@ -196,7 +196,9 @@ expect(call.arguments, eight, id="unchanged", needs="eight",
        hint="Your function changed the labels or the decisions that it was given. Operators such as &= and methods "
             "that end in _ write in place.")
 ### BEGIN HIDDEN TESTS
-drawn = torch.rand(2, 1000, generator=torch.Generator().manual_seed(1)) < torch.tensor([[0.1], [0.3]])
+from shrinklab.exercise import fresh
+
+drawn = torch.rand(2, 1000, generator=fresh()) < torch.tensor([[0.1], [0.3]])
 expect(student("two_by_two", drawn[0], drawn[1]), confusion_matrix(drawn[0], drawn[1], 2), id="thousand",
        hint="On 1,000 images your counts differ from the library's.")
 expect(student("two_by_two", no.repeat(5), no.repeat(5)), [[5, 0], [0, 0]], id="all-negative",

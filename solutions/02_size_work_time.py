@@ -468,7 +468,9 @@ expect(student("model_times", log, 0), [1000.0, 2000.0, 500.0, 250.0], id="netwo
 expect(student_call("model_times", log, 1).arguments[0], log, id="unchanged",
        hint="Your function changed the log that it was given. Operators such as -= work in place.")
 ### BEGIN HIDDEN TESTS
-long = torch.rand(40, 3, generator=torch.Generator().manual_seed(5), dtype=torch.float64).cumsum(1)
+from shrinklab.exercise import fresh
+
+long = torch.rand(40, 3, generator=fresh(), dtype=torch.float64).cumsum(1)
 expect(student("model_times", long, 10), 1000 * (long[10:, 2] - long[10:, 1]), id="long",
        hint="On a log of 40 calls your times are off.")
 ### END HIDDEN TESTS

@@ -188,7 +188,9 @@ expect(call.arguments[0], [-3.0, 0.5], id="unchanged", needs="size",
        hint="Your function changed the weights that it was given: this would damage the "
             "network. Make a new tensor; methods that end in _ work in place.")
 ### BEGIN HIDDEN TESTS
-kernel = 10 * torch.randn(3, 2, 5, 5, generator=torch.Generator().manual_seed(4))
+from shrinklab.exercise import fresh
+
+kernel = 10 * torch.randn(3, 2, 5, 5, generator=fresh())
 expect(student("magnitude_scores", kernel), kernel.where(kernel > 0, -kernel), id="fractions",
        hint="Scores are exact and work for any weights: a convolution's with four dimensions, "
             "fractions, and large ones.")
@@ -316,12 +318,14 @@ expect(student_call("prune_mask", rows, 0.5).arguments[0], rows, id="unchanged",
        hint="Your function changed the scores. flatten() and view() may share memory with the "
             "tensor they come from: write into a new tensor.")
 ### BEGIN HIDDEN TESTS
+from shrinklab.exercise import fresh
+
 weight = pretrained("lenet").fc1.weight.detach()
 expect(student("prune_mask", weight.abs(), 0.83), keep_highest(l1(weight), 0.83), id="lenet",
        hint="On LeNet's largest layer your mask differs from the one of torch.nn.utils.prune.")
 expect((student("prune_mask", uneven[:5], 0.5) == 0).sum(), 2, id="halves", needs="half",
        hint="round(2.5) is 2 in Python, and the text asks for round(); int(x + 0.5) gives 3.")
-coarse = torch.randint(0, 4, (4, 3, 5, 5), generator=torch.Generator().manual_seed(1)).float()
+coarse = torch.randint(0, 4, (4, 3, 5, 5), generator=fresh()).float()
 mask = torch.as_tensor(student("prune_mask", coarse, 0.6)).bool().reshape(coarse.shape)
 expect([int(mask.sum()), bool(coarse[mask].min() >= coarse[~mask].max())], [120, True], id="coarse",
        hint="With many equal scores the number must stay exact, and no kept score may be "
@@ -671,7 +675,9 @@ expect(student_call("two_of_four_mask", -square).arguments[0], -square, id="unch
        hint="Your function changed the weights. Work on a copy, and without methods that end "
             "in _.")
 ### BEGIN HIDDEN TESTS
-wide = 1e-6 * torch.randn(7, 24, generator=torch.Generator().manual_seed(2))
+from shrinklab.exercise import fresh
+
+wide = 1e-6 * torch.randn(7, 24, generator=fresh())
 layer = torch.nn.Linear(24, 7)
 layer.weight.data = wide.clone()
 expect(student("two_of_four_mask", wide), n_m_masks(layer)["weight"], id="any-size",

@@ -246,7 +246,9 @@ expect([str(getattr(call.value[0], "dtype", "")), str(getattr(call.value[1], "dt
        id="tensors", needs="gradient", hint="The numbers are right. float32 tensors came in: return two float32 "
             "tensors, no lists, for the network takes the first as its weight.")
 ### BEGIN HIDDEN TESTS
-drawn = torch.randn(3, 4, 2, 5, generator=torch.Generator().manual_seed(5))
+from shrinklab.exercise import fresh
+
+drawn = torch.randn(3, 4, 2, 5, generator=fresh())
 there = drawn[0] > -0.3
 once = student("masked_step", drawn[1], drawn[0], drawn[2], there, 0.05)
 expect(once, held_step(drawn[1], drawn[0], drawn[2], there, 0.05), id="any", needs="plain",
@@ -587,7 +589,9 @@ expect([call.arguments[0], call.arguments[1]], [before, -after], id="unchanged",
        hint="Your function changed the weights that it was given. The start is needed again for the next ticket.")
 expect(isinstance(kept, torch.Tensor), id="tensor", needs="rewound", hint="Return a tensor, no list.")
 ### BEGIN HIDDEN TESTS
-drawn = torch.randn(2, 20, 30, generator=torch.Generator().manual_seed(7))
+from shrinklab.exercise import fresh
+
+drawn = torch.randn(2, 20, 30, generator=fresh())
 expect(student("lottery_ticket", drawn[0], drawn[1], 0.83), rewound(drawn[0], drawn[1], 0.83), id="any",
        needs="rewound", hint="On 600 random weights and an amount of 0.83 your ticket differs from the library's.")
 expect(student("lottery_ticket", before, after, 0.0), before, id="nothing", needs="rewound",
@@ -847,7 +851,9 @@ expect(student("gradient_of", "distillation_loss", left, right, 2.0), [[0.9242, 
        needs="plain", hint="The number is right, but training cannot follow it back to the student's logits. Leave out "
             "detach(), no_grad() and torch.tensor(...).")
 ### BEGIN HIDDEN TESTS
-drawn = torch.randn(2, 6, 10, generator=torch.Generator().manual_seed(8))
+from shrinklab.exercise import fresh
+
+drawn = torch.randn(2, 6, 10, generator=fresh())
 expect(student("distillation_loss", 3 * drawn[0], 3 * drawn[1], 4.0), soft_loss(3 * drawn[0], 3 * drawn[1], 4.0),
        rtol=1e-4, id="any", needs="plain", hint="On six images with ten classes at T = 4 the loss is off.")
 ### END HIDDEN TESTS

@@ -222,7 +222,9 @@ call = student_call("channel_scores", signed)
 expect(call.arguments[0], signed, id="unchanged", needs="sign",
        hint="Your function changed the weights that it was given. Methods that end in _ work in place.")
 ### BEGIN HIDDEN TESTS
-filters = torch.randn(5, 3, 3, 3, generator=torch.Generator().manual_seed(6))
+from shrinklab.exercise import fresh
+
+filters = torch.randn(5, 3, 3, 3, generator=fresh())
 expect(student("channel_scores", filters), filters.where(filters > 0, -filters).sum((1, 2, 3)), id="fractions",
        hint="Scores are exact for any number of filters, and for fractions.")
 ### END HIDDEN TESTS

@@ -261,9 +261,11 @@ expect(student_call("percentile_range", mixed, 0.9).arguments[0], mixed, id="unc
        hint="Your function changed the order of the values that it was given. sort() returns "
             "a new tensor; sort_() and out= work in place.")
 ### BEGIN HIDDEN TESTS
+from shrinklab.exercise import fresh
+
 expect(student("percentile_range", torch.tensor([3.0, -1.0, 7.0]), 0.8), [-0.2, 6.2], id="few", needs="both-ends",
        hint="Of three values too, an end between two of them lies on the line from one to the other.")
-many = torch.randn(20_000, generator=torch.Generator().manual_seed(8)) * 3 + 1
+many = torch.randn(20_000, generator=fresh()) * 3 + 1
 expect(student("percentile_range", many, 0.997), percentile(many, 0.997), rtol=1e-4, id="many", needs="both-ends",
        hint="On 20,000 random values your ends differ from the library's percentile.")
 ### END HIDDEN TESTS
@@ -717,7 +719,9 @@ expect([call.arguments[0], call.arguments[1]], [-wide, -tall], id="unchanged", n
        hint="Your function changed the weights. It should give the scales only; methods that "
             "end in _ work in place.")
 ### BEGIN HIDDEN TESTS
-draw = torch.Generator().manual_seed(5)
+from shrinklab.exercise import fresh
+
+draw = fresh()
 long, other = torch.randn(7, 11, generator=draw), torch.randn(4, 7, generator=draw) * 9
 expect(student("equalizing_scales", long, other), equal_ranges(long, other.T), id="random", needs="axes",
        hint="On random layers of 7 channels your scales differ from the library's.")

@@ -316,7 +316,9 @@ expect(call.arguments[:2], [[1.7, -2.6, 0.2], [5.0, -2.0, 0.5]], id="unchanged",
        hint="Your function changed what it was given. The latent weights must stay floats: "
             "methods that end in _ and writing into gradient[...] work in place.")
 ### BEGIN HIDDEN TESTS
-draws = torch.Generator().manual_seed(9)
+from shrinklab.exercise import fresh
+
+draws = fresh()
 kernel, slopes = torch.randn(4, 2, 3, 3, generator=draws) * 3, torch.randn(4, 2, 3, 3, generator=draws)
 expect(student("round_ste", kernel, slopes, -3, 3),
        [kernel.round().clip(-3, 3), slopes.where(kernel.abs() <= 3, 0.0)], id="kernel", needs="beyond",
@@ -964,7 +966,9 @@ expect(isinstance(given.value, torch.Tensor), id="tensor", needs="sum",
 expect(given.arguments[0], [1.0, 2.0, 3.0, -4.0], id="unchanged", needs="sum",
        hint="Your function changed the gradient that it was given. Add up in a new tensor.")
 ### BEGIN HIDDEN TESTS
-draws = torch.Generator().manual_seed(4)
+from shrinklab.exercise import fresh
+
+draws = fresh()
 kernel = torch.randn(6, 5, 3, 3, generator=draws)
 places = torch.randint(0, 5, (6, 5, 3, 3), generator=draws)
 expect(student("centroid_gradient", kernel, places.to(torch.uint8), 6),

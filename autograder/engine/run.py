@@ -69,12 +69,12 @@ def run_notebook(notebook, *, pristine=None, seconds=CELL_SECONDS, total=TOTAL_S
     return Graded(graded, tuple(results.values()), tuple(remarks), student.worked)
 
 
-def grade_cells(notebook, *names, replace=None, seconds=CELL_SECONDS, entry=None):
+def grade_cells(notebook, *names, replace=None, seconds=CELL_SECONDS, entry=None, seed=0):
     """Run the setup and only the exercises named, each with its check: fast, for trying wrong solutions.
 
     notebook: the instructor's. names: of exercises, debugging tasks or answers; replace: {name: source} to
-    run instead of the notebook's own cell; entry: as in `run_notebook`. Returns a CheckResult for each name, in the
-    notebook's order.
+    run instead of the notebook's own cell; entry, seed: as in `run_notebook`. Returns a CheckResult for each name, in
+    the notebook's order.
     """
     lesson, results = _Lesson(notebook), []
     with Student(seconds=seconds, total=TOTAL_SECONDS) as student:
@@ -83,7 +83,7 @@ def grade_cells(notebook, *names, replace=None, seconds=CELL_SECONDS, entry=None
             wanted = name(cell) in names and cell["cell_type"] == "code"
             if grade_id(cell) in lesson.checks:
                 if wanted:
-                    results.append(lesson.host.run(cell, student).result)
+                    results.append(lesson.host.run(cell, student, seed).result)
             elif wanted or kind(cell) == "setup":
                 _run(student, (replace or {}).get(name(cell), cell["source"]), [])
     return results

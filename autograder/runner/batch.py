@@ -64,6 +64,7 @@ class Batch:
                     if isinstance(outcome, Failed):
                         self.failed[job.student] = str(outcome)
                     else:
+                        self.store.forget(job.student)
                         self.store.keep(job.student, outcome)
                         self._record(job.student)
                     bar.update()

@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import re
 import signal
 import time
 
@@ -148,8 +149,7 @@ def test_the_statistics_tell_hints_and_wrong_answers_and_no_name(course, grade):
     assert "<b>large</b>: Large ones too." in page
     assert "<code>'a'</code>" in page
     assert "1 could not be graded" in page
-    assert "3 of 4" not in page.split("answer_1")[1][:200]
-    assert not any(student in page for student in ("ann", "bob", "cleo", "dan"))
+    assert not re.findall(r"\b(ann|bob|cleo|dan|eve)\b", page)
 
 
 def test_the_seed_hangs_on_what_was_written_and_on_the_secret(course, tmp_path):
