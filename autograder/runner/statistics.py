@@ -82,7 +82,8 @@ def _row(one):
 def _met(one):
     hints = _table("hint", [(f"<b>{escape(key)}</b>: {escape(hint)}", n)
                             for (key, hint), n in one.hints.most_common(MOST)])
-    wrong = _table("wrong answer", [(f"<code>{escape(text, quote=False)}</code>", n) for text, n in one.wrong.most_common(MOST)])
+    wrong = _table("wrong answer", [(f"<code>{escape(text, quote=False)}</code>", n)
+                                    for text, n in one.wrong.most_common(MOST)])
     tables = wrong or hints  # the hint of an answer is one for all who were wrong
     return f"<h3>{escape(one.name)}</h3>{tables}" if tables else ""
 
