@@ -10,7 +10,7 @@ GRADER = $(VENV_PYTHON) -m autograder $(if $(TERM_NAME),--term "$(TERM_NAME)")
 NEED_LESSON = @test -n "$(LESSON)" || { echo "error: LESSON is missing; name one, for example: make $@ LESSON=04" >&2; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help core dev lab check reset progress submit test lint build screenshots grade grade-demo formgrader feedback baselines bench bench-grading
+.PHONY: help core dev lab check reset progress submit test lint build site screenshots grade grade-demo formgrader feedback baselines bench bench-grading
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +71,9 @@ lint: dev ## ruff on all code and on the lessons' sources
 
 build: core ## lessons: solutions/*.py -> course/; with TERM_NAME=autumn-2026: a release with questions of its own
 	$(VENV_PYTHON) -m autograder.authoring build $(if $(TERM_NAME),--term "$(TERM_NAME)") $(ARGS)
+
+site: dev ## the course as web pages, with everything that moves: site/_build/html/index.html
+	$(VENV_PYTHON) site
 
 screenshots: dev ## take the README's screenshots with the browser test
 	@$(VENV_PYTHON) tools/system.py

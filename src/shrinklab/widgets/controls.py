@@ -1,6 +1,6 @@
 """The inputs of an explorer: a range, a choice, a switch."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import traitlets
@@ -125,6 +125,16 @@ class Select:
     def stops(self, points=None):
         """All values that can be chosen."""
         return [value for _, value in self.options]
+
+    def shortened(self):
+        """The same list with three choices, the first, the last and the chosen one, if it has more than six.
+
+        >>> Select("layer", ["a", "b", "c", "d", "e", "f", "g"], value="c").shortened().stops()
+        ['a', 'c', 'g']
+        """
+        places = {0, self.stops().index(self.value), len(self.options) - 1}
+        few = [self.options[place] for place in sorted(places)]
+        return replace(self, options=few) if len(self.options) > 6 else self
 
     def trait(self):
         """The synchronised trait that carries the value."""

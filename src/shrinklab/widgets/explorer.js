@@ -6,8 +6,10 @@ const SLOW = "Waiting for Python: it is busy, or this cell must be run again.";
 function tableNote(table, answer, specs) {
   if (!table) return "";
   const count = table.answers.length;
+  const fewer = specs.filter((spec) => spec.of > spec.options?.length)
+    .map((spec) => ` Of ${spec.of} choices for “${spec.label}” the table holds ${spec.options.length}.`).join("");
   const apart = specs.filter((spec) => spec.kind === "range").map((spec) => `${spec.label} ${rangeText(spec, answer.at[spec.name])}`);
-  return `Computed beforehand for ${count} settings; shown is the nearest one${apart.length ? `: ${apart.join(", ")}` : ""}.`;
+  return `Computed beforehand for ${count} settings; shown is the nearest one${apart.length ? `: ${apart.join(", ")}` : ""}.${fewer}`;
 }
 
 function layout(model) {

@@ -14,6 +14,7 @@ import traitlets
 from shrinklab.errors import need
 from shrinklab.progress import note
 from shrinklab.widgets.assets import joined
+from shrinklab.widgets.controls import Select
 from shrinklab.widgets.plain import sentence
 from shrinklab.widgets.reopened import Reopened
 from shrinklab.widgets.view import checked
@@ -97,19 +98,32 @@ class Explorer(Reopened, anywidget.AnyWidget):
         """All answers on a grid, at most `points` stops a range; as `explorer.table` it replaces the kernel.
 
         {"axes": [{"name", "points"}, ...], "answers": [...]}, the last control changing fastest. Without points: 21, or
-        as many as keep the grid within 400 answers, at least 3.
+        as many as keep the grid within 400 answers, at least 3; if that is not enough, lists of more than six choices
+        keep three of them.
         """
+        controls = self._controls if points else self._few_choices()
         if points is None:
-            sizes = [prod(len(control.stops(count)) for control in self._controls) for count in range(21, 2, -1)]
+            sizes = [prod(len(control.stops(count)) for control in controls) for count in range(21, 2, -1)]
             points = next((21 - i for i, size in enumerate(sizes) if size <= MOST_ANSWERS), 3)
-        axes = [{"name": control.name, "points": control.stops(points)} for control in self._controls]
+        axes = [{"name": control.name, "points": control.stops(points)} for control in controls]
         names = [axis["name"] for axis in axes]
         grid = [dict(zip(names, point, strict=True)) for point in product(*(axis["points"] for axis in axes))]
         return {"axes": axes, "answers": [self._answer(values) for values in grid]}
 
     def static_state(self):
-        """The state with the table of answers in the place of Python."""
-        return super().static_state() | {"table": self.table or self.tabulate()}
+        """The state with the table of answers in the place of Python; lists offer only what the table holds."""
+        table, specs = self.table or self.tabulate(), []
+        held = {axis["name"]: axis["points"] for axis in table["axes"]}
+        for spec in self.controls:
+            known = [option for option in spec.get("options", ()) if option[1] in held[spec["name"]]]
+            specs.append(spec | {"options": known, "of": len(spec["options"])} if known else spec)
+        return super().static_state() | {"table": table, "controls": specs}
+
+    def _few_choices(self):
+        """The controls for a table: where three stops a range are too many answers, long lists keep three choices."""
+        if prod(len(control.stops(3)) for control in self._controls) <= MOST_ANSWERS:
+            return self._controls
+        return [control.shortened() if isinstance(control, Select) else control for control in self._controls]
 
     def _answer(self, values):
         """The answer from the cache or the settings function; {"error": sentence} when it fails."""

@@ -1,0 +1,80 @@
+"""Run lessons for the site, each once per content: cells, practice bank, library, networks and data."""
+
+import hashlib
+import json
+import os
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import nbformat
+import nbformat.v4 as v4
+import torch
+from nbclient import NotebookClient
+
+ROOT = Path(__file__).resolve().parents[2]
+AT_ONCE = 2
+CELL_SECONDS = 600
+DRAWN_IN_BROWSER = (".js", ".css")  # the outputs hold a widget's state, not what draws it
+
+
+def executed(lessons, cache_folder):
+    """{name: its code cells' outputs, by cell id} of {name: (code cells, practice bank's text)}.
+
+    Raises RuntimeError with the cell and the error when one fails.
+    """
+    cache_folder.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        jobs = {name: pool.submit(_outputs, name, *given, cache_folder) for name, given in lessons.items()}
+        return {name: job.result() for name, job in jobs.items()}
+
+
+def _outputs(name, cells, bank, folder):
+    path = folder / f"{name}-{_key(cells, bank)}.json"
+    if not path.exists():
+        print(f"[site] {name}: running {len(cells)} cells", flush=True)
+        found = _run(name, cells, bank, folder / "tables")
+        for old in folder.glob(f"{name}-*.json"):
+            old.unlink()
+        path.write_text(json.dumps(found), encoding="utf-8")
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _key(cells, bank):
+    text = json.dumps([[cell.id, cell.source] for cell in cells])
+    return hashlib.sha256(f"{text}{bank}{_surroundings()}".encode()).hexdigest()[:24]
+
+
+@cache
+def _surroundings():
+    """One digest of all that a cell's output depends on, beside the cell: library, networks, data, recorder, torch."""
+    digest = hashlib.sha256(torch.__version__.encode())
+    here = Path(__file__).parent
+    files = [here / name for name in ("kernel.py", "recorder.py", "tables.py")]
+    files += sorted(path for path in (ROOT / "src" / "shrinklab").rglob("*")
+                    if path.is_file() and path.suffix not in DRAWN_IN_BROWSER and "__pycache__" not in path.parts)
+    for path in files:
+        digest.update(path.relative_to(ROOT).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _run(name, cells, bank, tables):
+    first = v4.new_code_cell(f"from builder.kernel import prepare\nprepare({str(tables)!r})", id="prepare")
+    notebook = v4.new_notebook(cells=[first, *map(nbformat.from_dict, cells)])
+    with tempfile.TemporaryDirectory() as folder:
+        if bank:
+            Path(folder, "practice.yml").write_text(bank, encoding="utf-8")
+        paths = [str(ROOT / "site"), str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]
+        # One thread a lesson: two lessons run at once, and a waiting thread of OpenMP would take the other's core.
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths)), "HOME": folder,
+                       "IPYTHONDIR": str(Path(folder, "ipython")), "OMP_NUM_THREADS": "1",
+                       "OMP_WAIT_POLICY": "PASSIVE"}
+        client = NotebookClient(notebook, timeout=CELL_SECONDS, kernel_name="python3",
+                                resources={"metadata": {"path": folder}}, store_widget_state=False)
+        try:
+            client.execute(env=environment)
+        except Exception as error:
+            raise RuntimeError(f"{name}: {error}") from error
+    return {cell.id: cell.outputs for cell in notebook.cells[1:]}

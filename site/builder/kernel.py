@@ -1,0 +1,37 @@
+"""What a lesson's kernel does before its first cell, so that everything it shows can stand on a page without Python."""
+
+import os
+
+import ipywidgets
+from IPython import get_ipython
+from IPython.core.formatters import JSONFormatter
+from matplotlib.figure import Figure
+
+from builder.recorder import recorded
+from builder.tables import remember_tables
+from shrinklab.widgets import explore  # before its module: the lessons want the function of that name
+from shrinklab.widgets.explore import as_html
+from shrinklab.widgets.static import SHARED
+
+assert callable(explore)
+
+
+def prepare(tables):
+    """Widgets give their state, boxes of ipywidgets what they were recorded to show, figures HTML with a text for those
+    who cannot see. tables: folder that keeps explorers' tables of answers from build to build."""
+    os.environ["SHRINKLAB_STATIC"] = "shared"
+    # First: where matplotlib is set up for notebooks, it takes every other way to show a figure away.
+    get_ipython().run_line_magic("matplotlib", "inline")
+    formatters = get_ipython().display_formatter.formatters
+    formatters[SHARED] = formatter = _Json(parent=get_ipython().display_formatter)
+    formatter.for_type(ipywidgets.Box, recorded)
+    formatters["text/html"].for_type(Figure, as_html)
+    remember_tables(tables)
+
+
+class _Json(JSONFormatter):
+    """IPython's formatter for our MIME type."""
+
+    format_type = SHARED
+    _return_type = list
+    print_method = "_no_such_method_"
