@@ -198,16 +198,23 @@ def test_a_restarted_kernel_leaves_a_line_that_says_what_to_do(explorer, noteboo
     notebook.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     expect(explorer.get_by_role("alert")).to_contain_text("Run this cell again")
     expect(explorer.get_by_label("Share of weights removed")).to_be_disabled()
+    notebook.reach(3)
+    plain = notebook.page.locator(".jp-OutputArea").filter(has=notebook.page.locator(".sl-explore")).last
+    expect(plain.locator(".sl-reopened")).to_contain_text("Nothing moves below? Run this cell")
+    expect(plain.locator(".sl-reopened")).to_be_visible()
 
 
 def test_a_reopened_notebook_says_what_to_do(notebook):
     """Saved, kernel gone, page loaded anew: JupyterLab knows no such widget any more."""
     notebook.page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
     notebook.page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
-    assert notebook.page.locator(".sl-reopened:visible").count() == 0
     notebook.shut_down()
     notebook.open("explorer.ipynb")
-    expect(notebook.page.locator(".sl-reopened").first).to_contain_text("Run this cell")
+    for number in (1, 2, 3):  # the explorer, the guess, the plain sliders
+        notebook.reach(number)
+        cell = notebook.page.locator(".jp-Cell").nth(number)
+        expect(cell.locator(".sl-reopened")).to_contain_text("Run this cell")
+        expect(cell.get_by_text("Traceback")).to_have_count(0)
     assert notebook.run_all() == []
     expect(notebook.reach_explorer().locator(".sl-headline")).to_contain_text(str(left(0.5)))
     expect(notebook.page.locator(".sl-reopened:visible")).to_have_count(0)

@@ -13,6 +13,7 @@ from matplotlib import pyplot
 
 from shrinklab.errors import need
 from shrinklab.widgets.plain import sentence
+from shrinklab.widgets.reopened import BOX, STYLE, leave_line
 
 
 def explore(function, **controls):
@@ -40,7 +41,19 @@ def explore(function, **controls):
     for widget in inputs.values():
         widget.observe(update, "value")
     update()
-    return ipywidgets.VBox([*inputs.values(), shown])
+    return Box([*inputs.values(), shown])
+
+
+class Box(ipywidgets.VBox):
+    """A VBox that leaves a readable line for the time when the Python behind it is gone, as our own widgets do."""
+
+    def __init__(self, children=(), **options):
+        super().__init__(children, **options)
+        self.add_class(BOX)
+
+    def _repr_mimebundle_(self, **options):
+        leave_line(STYLE)
+        return super()._repr_mimebundle_(**options)
 
 
 def _control(name, choice):
