@@ -29,10 +29,13 @@ class ExecuteApart(Execute):
     our own commands grade alike. `timeout` holds for one cell or one call of a check."""
 
     total_seconds = Integer(TOTAL_SECONDS, help="Seconds for all of one notebook's code.").tag(config=True)
-    memory_mib = Integer(Box.memory // MIB, help="MiB of address space of one process.").tag(config=True)
+    memory_mib = Integer(Box.memory // MIB, help="MiB of address space of one process, and of memory of all "
+                         "together.").tag(config=True)
     processes = Integer(Box.processes, help="Processes and threads of one submission.").tag(config=True)
     file_mib = Integer(Box.file // MIB, help="MiB of one file.").tag(config=True)
     disk_mib = Integer(Box.disk // MIB, help="MiB of the home folder, and as much of /tmp.").tag(config=True)
+    warm = Bool(True, help="Fork each submission's process from one that has torch imported; otherwise each starts a "
+                "new Python, which takes seconds.").tag(config=True)
     trust_students = Bool(False, help="Run the students' code without the sandbox: it can read and change everything "
                           "that you can. Every feedback page says so.").tag(config=True)
     results = Unicode("", help="A folder with results of the runner's workers, which are taken instead of running a "
@@ -84,7 +87,7 @@ class ExecuteApart(Execute):
         need_box()
         hidden = {Path(path).resolve().parent for path in (released, db_url.removeprefix("sqlite:///"))}
         return Box(memory=self.memory_mib * MIB, processes=self.processes, file=self.file_mib * MIB,
-                   disk=self.disk_mib * MIB, cpu=self.total_seconds + 60,
+                   disk=self.disk_mib * MIB, cpu=self.total_seconds + 60, warm=self.warm,
                    hidden=tuple(sorted(hidden | ({Path(course)} if course else set()))))
 
     def _stored(self, nb, student, seed):

@@ -1,7 +1,8 @@
 """What a check asks for in grading: run the student's pipeline in a clean process, measure what it gives, keep it.
 
 The process gets the lesson's setup cells and the one cell with the pipeline, nothing else of the notebook: weights
-cannot come along in another cell, and a cell that changed the library has changed it elsewhere.
+cannot come along in another cell, and a cell that changed the library has changed it elsewhere. Where the student's
+process is in a sandbox, so is this one, and the test photos and labels are not there.
 """
 
 import os
@@ -68,7 +69,9 @@ class Capstone:
     def _run(self, name, source, budget):
         from autograder.engine.student import Student  # here: the engine makes this service
 
-        with Student(seconds=self.seconds, total=self.seconds + STARTING_SECONDS) as clean:
+        box = getattr(self.student, "box", None)
+        with Student(seconds=self.seconds, total=self.seconds + STARTING_SECONDS,
+                     box=box.without_test() if box else None) as clean:
             for cell in [*self.setup, source]:
                 clean.run(cell)
             return clean.call(name, (Ref(capstone.NETWORK), Ref(capstone.DATA), asdict(budget)), {}).value

@@ -1,36 +1,34 @@
-"""The box around a student's code: what it can see and use, as arguments for bubblewrap.
+"""The box around a student's code: its limits, and the words that make bubblewrap start it.
 
-One box holds one process for one submission: nothing in it is shared with another.
+One box holds one process for one submission (`Box.start`), or one process of ours that forks each submission into
+namespaces of its own (`engine.warmbox`): nothing is shared with another submission.
 """
 
 import functools
-import itertools
 import json
-import os
 import platform
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import shrinklab
-from autograder.engine import syscalls
+from autograder.engine import syscalls, view
 from shrinklab.errors import need
 
-SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store")
-SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime")
-HOME, GIVEN, LIBRARY = "/sandbox/home", "/sandbox/given", "/sandbox/library"
-SHARED_MEMORY = 64 * 2**20
-UIDS = itertools.count(os.getpid())
+FILES = 20_000  # in one folder: each takes memory of the kernel, also an empty one
 MIB = 2**20
+# What our own process in a box of a root grader may do: make the submissions' namespaces, then give up all of it.
+MAKER = ("SYS_ADMIN", "NET_ADMIN", "SETUID", "SETGID", "SETPCAP", "KILL")
 
 
 @dataclass(frozen=True)
 class Box:
-    """The limits of a box. memory: bytes of address space of one process; processes: with threads; file: bytes of one
-    file; disk: bytes of the home folder, and as much of /tmp; cpu: seconds of one process. hidden: folders that
-    must not be seen even where they lie inside Python's own, as the course may."""
+    """The limits of a box. memory: bytes of address space of one process, and of memory that all of them together
+    hold; processes: with threads; file: bytes of one file; disk: bytes of the home folder, and as much of /tmp; cpu:
+    seconds of one process. hidden: folders that must not be seen even where they lie inside Python's own, as the
+    course may. shows_test: whether the data sets' test splits are there. warm: fork from a process that has torch
+    imported, one for all boxes with these limits that this process of the grader starts (`engine.warmbox.kept`)."""
 
     memory: int = 3 * 1024 * MIB
     processes: int = 128
@@ -38,11 +36,20 @@ class Box:
     disk: int = 256 * MIB
     cpu: int = 660
     hidden: tuple[Path, ...] = ()
+    shows_test: bool = True
+    warm: bool = False
 
     def start(self, folder):
         """Start a process in a box of its own. folder: its files are copied into the box's home."""
         from autograder.engine.boxed import Boxed
+        from autograder.engine.warmbox import kept
+        if self.warm:
+            return kept(replace(self, warm=False, shows_test=True)).start(folder, without_test=not self.shows_test)
         return Boxed(self, folder)
+
+    def without_test(self):
+        """The same, for processes that must not see the test split's images and labels."""
+        return replace(self, shows_test=False)
 
     def command(self, folder, filter_handle, uid=None):
         """The words that start the student's process in this box.
@@ -50,40 +57,46 @@ class Box:
         folder: given to the student; filter_handle: a descriptor to read the filter of system calls from; uid: of the
         process, where the grader is root.
         """
-        rights = [] if uid is None else ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
+        order = {"uid": uid, "limits": self._limits(), "given": view.GIVEN, "home": view.HOME,
+                 "environment": self._environment(), "most": self._most(folders=(view.HOME, "/tmp", "/dev/shm")),
+                 "command": [sys.executable, "-P", "-m", "autograder.engine.worker", "--boxed"]}
+        # The first process that is the grader's own user and not root is out of reach as number 1 only.
+        rights = ["--as-pid-1"] if uid is None else _rights("SETUID", "SETGID")
+        files = [] if self.shows_test else [word for cover in view.covers() for word in ("--ro-bind", *cover)]
+        return [*self._start_of(folder), *files, *view.closed(), *rights, "--seccomp", str(filter_handle),
+                *_enter(order)]
+
+    def warm_command(self, folder, uid=None):
+        """The words that start our own process in this box, to fork the students' from. uid: for a first trial."""
+        spaces = {view.HOME: self.disk, "/tmp": self.disk, "/dev/shm": view.SHARED_MEMORY}
+        shown, covers = view.cards(), view.covers()
+        inside = [[what.replace(str(shown), view.COVERS), over] for what, over in covers]
+        nested = {"uid": uid, "limits": self._limits(), "given": view.GIVEN, "home": view.HOME, "spaces": spaces,
+                  "most": self._most(), "covers": inside}
+        order = {"uid": None, "limits": {"RLIMIT_CORE": 0}, "given": view.GIVEN, "home": view.HOME, "most": None,
+                 "environment": self._environment(),
+                 "command": [sys.executable, "-P", "-m", "autograder.engine.nested", json.dumps(nested)]}
+        rights = [] if uid is None else _rights(*MAKER)
+        return [*self._start_of(folder), "--ro-bind", str(shown), view.COVERS, *view.closed(), *rights, *_enter(order)]
+
+    def _start_of(self, folder):
         return [find(), "--die-with-parent", "--new-session", "--unshare-ipc", "--unshare-pid", "--unshare-net",
-                "--unshare-uts", "--unshare-cgroup-try", "--hostname", "box", "--cap-drop", "ALL", *rights,
-                "--seccomp", str(filter_handle), *self._files(folder), "--chdir", HOME, "--", sys.executable, "-I",
-                "-S", f"{LIBRARY}/autograder/engine/enter.py", json.dumps(self._order(uid))]
+                "--unshare-uts", "--unshare-cgroup-try", "--hostname", "box", "--cap-drop", "ALL",
+                *view.words(self.hidden, self.disk, folder)]
 
-    def _files(self, folder):
-        """Read-only: the system, Python, the library, the engine. To write: home, /tmp and /dev/shm, none of them
-        large. A folder comes before what lies in it, as bubblewrap needs it."""
-        seen = [Path(path) for path in SYSTEM if os.path.exists(path)] + _python()
-        # A link to Python's folder is a folder in the box, so what to hide is looked for behind it.
-        hidden = {one / path.resolve().relative_to(one.resolve()) for path in self.hidden for one in seen
-                  if str(one) not in SYSTEM or not one.is_symlink() if path.resolve().is_relative_to(one.resolve())}
-        # Of a folder that is both, the empty one comes second and wins.
-        placed = [(path, _shown(path)) for path in seen] + [(path, ["--tmpfs", str(path)]) for path in hidden]
-        placed += [(Path("/tmp"), _space("/tmp", self.disk))]
-        words = [word for path, words in sorted(placed, key=lambda one: len(one[0].parts)) for word in words]
-        words += [word for path in hidden for word in ("--remount-ro", str(path))]
-        for name in SETTINGS:
-            words += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-        return [*_open_way([path for path, _ in placed]), *words, *_library(), "--ro-bind", str(folder), GIVEN,
-                *_space(HOME, self.disk), "--proc", "/proc", "--dev", "/dev", *_space("/dev/shm", SHARED_MEMORY),
-                "--remount-ro", "/dev", "--remount-ro", "/"]
+    def _limits(self):
+        return {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": 512, "RLIMIT_MSGQUEUE": 0, "RLIMIT_MEMLOCK": 0,
+                "RLIMIT_CPU": self.cpu, "RLIMIT_FSIZE": self.file, "RLIMIT_NPROC": self.processes,
+                "RLIMIT_AS": self.memory}
 
-    def _order(self, uid):
-        limits = {"RLIMIT_CORE": 0, "RLIMIT_NOFILE": 512, "RLIMIT_MSGQUEUE": 0, "RLIMIT_MEMLOCK": 0,
-                  "RLIMIT_CPU": self.cpu, "RLIMIT_FSIZE": self.file, "RLIMIT_NPROC": self.processes,
-                  "RLIMIT_AS": self.memory}
-        environment = {"PATH": "/usr/bin:/bin", "HOME": HOME, "TMPDIR": "/tmp", "USER": "student", "LANG": "C.UTF-8",
-                       "PYTHONPATH": LIBRARY, "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg",
-                       "MPLCONFIGDIR": f"{HOME}/.matplotlib", "IPYTHONDIR": f"{HOME}/.ipython",
-                       "OMP_NUM_THREADS": "1"}
-        return {"uid": uid, "limits": limits, "given": GIVEN, "home": HOME, "environment": environment,
-                "command": [sys.executable, "-P", "-m", "autograder.engine.worker", "--boxed"]}
+    def _most(self, folders=()):
+        return {"memory": self.memory, "files": FILES, "folders": folders}
+
+    def _environment(self):
+        return {"PATH": "/usr/bin:/bin", "HOME": view.HOME, "TMPDIR": "/tmp", "USER": "student", "LANG": "C.UTF-8",
+                "PYTHONPATH": view.LIBRARY, "PYTHONDONTWRITEBYTECODE": "1", "MPLBACKEND": "agg",
+                "MPLCONFIGDIR": f"{view.HOME}/.matplotlib", "IPYTHONDIR": f"{view.HOME}/.ipython",
+                "OMP_NUM_THREADS": "1"}
 
 
 def find():
@@ -96,15 +109,6 @@ def need_box():
     why = _why_not(find())
     need(not why, why, "a class is graded with each student's code in a sandbox",
          "install bubblewrap, or grade with --trust-students", RuntimeError)
-
-
-def free_uid():
-    """A user number for the process in a box where the grader is root, of no user of this computer; otherwise None."""
-    if os.geteuid():
-        return None
-    import pwd
-    taken = {user.pw_uid for user in pwd.getpwall()}
-    return next(uid for uid in (61184 + number % 4000 for number in UIDS) if uid not in taken)
 
 
 @functools.cache
@@ -121,35 +125,10 @@ def _why_not(program):
     return f"bubblewrap 0.7 or later does not work on this computer ({said})" if tried.returncode else ""
 
 
-def _python():
-    """The folders of this Python. One that holds the user's home would show too much: it is left out, and the box then
-    does not start."""
-    found = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent}
-    return [path for path in found if path != Path("/") and not Path.home().is_relative_to(path)]
+def _rights(*names):
+    return [word for name in names for word in ("--cap-add", f"CAP_{name}")]
 
 
-def _open_way(paths):
-    """Folders above what is shown, which any user may pass: those that bubblewrap makes itself are its own user's."""
-    above = {parent for path in [*paths, Path(LIBRARY, "autograder"), Path("/etc/fonts")] for parent in path.parents}
-    inside = {path for path in above if any(path.is_relative_to(one) for one in paths)}
-    return [word for path in sorted(above - inside - {Path("/")}, key=lambda one: len(one.parts))
-            for word in ("--dir", str(path))] + ["--dir", f"{LIBRARY}/autograder"]
-
-
-def _shown(path):
-    if path.is_symlink():
-        return ["--symlink", os.readlink(path), str(path)] if str(path) in SYSTEM else [
-            "--ro-bind", str(path.resolve()), str(path)]
-    return ["--ro-bind", str(path), str(path)]
-
-
-def _space(path, size):
-    return ["--perms", "1777", "--size", str(size), "--tmpfs", path]
-
-
-def _library():
-    """The library, and of the grader only its engine: submissions and the gradebook lie in the same folder."""
-    grader = Path(__file__).resolve().parent.parent
-    places = {Path(shrinklab.__file__).resolve().parent: "shrinklab"} | {
-        grader / name: f"autograder/{name}" for name in ("__init__.py", "cells.py", "engine")}
-    return [word for path, name in places.items() for word in ("--ro-bind", str(path), f"{LIBRARY}/{name}")]
+def _enter(order):
+    return ["--chdir", view.HOME, "--", sys.executable, "-I", "-S", f"{view.LIBRARY}/autograder/engine/enter.py",
+            json.dumps(order)]

@@ -10,31 +10,32 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from autograder.engine import syscalls
-from autograder.engine.box import free_uid, need_box
+from autograder.engine.box import need_box
 from autograder.engine.channel import ChannelError, receive
+from autograder.engine.uids import Claim
 
 STARTING = 120
+# bubblewrap dies with the thread that started it: this one lives as long as the grader.
+_starters = [ThreadPoolExecutor(1, "box")]
+if hasattr(os, "register_at_fork"):  # threads do not survive a fork
+    os.register_at_fork(after_in_child=lambda: _starters.__setitem__(0, ThreadPoolExecutor(1, "box")))
 
 
 class Boxed:
     """A process in a box of its own, with a new Python. Raises RuntimeError when it does not start: that is never
     the student's fault, whose code it has not read yet."""
 
-    # bubblewrap dies with the thread that started it: this one lives as long as the grader.
-    _starter = ThreadPoolExecutor(1, "box")
-
     def __init__(self, box, folder):
         need_box()
-        _give(folder, uid := free_uid())
+        self._claim = Claim()
+        give_fonts(folder)
+        _give(folder, self._claim.number)
         filter_handle, writer = os.pipe()
         with open(writer, "wb") as stream, open(filter_handle, "rb"):
             stream.write(syscalls.program())
             stream.close()
-            # No variable of the grader's: the first process in the box would show them in /proc.
-            self._popen = self._starter.submit(
-                subprocess.Popen, box.command(folder, filter_handle, uid), stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={}, pass_fds=[filter_handle],
-                start_new_session=True).result()
+            self._popen = spawn(box.command(folder, filter_handle, self._claim.number), stdin=subprocess.PIPE,
+                                stdout=subprocess.PIPE, pass_fds=[filter_handle])
         self.reader, self.writer = self._popen.stdout, self._popen.stdin
         self._await_start()
 
@@ -63,19 +64,38 @@ class Boxed:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(0.5)
         self.kill()
-        code = self._popen.wait()
-        # bubblewrap tells a signal that ended the process as a shell does.
-        return 128 - code if code > 128 and code - 128 in signal.valid_signals() else code
+        code = told(self._popen.wait())
+        self._claim.free()
+        return code
 
 
-def _give(folder, uid):
-    """Let the process in the box read its folder, with matplotlib's list of fonts in it: making one takes seconds."""
+def spawn(command, **handles):
+    """Start bubblewrap. No variable of the grader's: the first process in the box would show them in /proc."""
+    return _starters[0].submit(subprocess.Popen, command, stderr=subprocess.PIPE, env={}, start_new_session=True,
+                               **handles).result()
+
+
+def told(code):
+    """The exit code as Python gives it: a box tells a signal that ended the process as a shell does.
+
+    >>> told(139), told(3)
+    (-11, 3)
+    """
+    return 128 - code if code > 128 and code - 128 in signal.valid_signals() else code
+
+
+def give_fonts(folder):
+    """Put matplotlib's list of fonts into a folder: making one takes seconds."""
     import matplotlib
     import matplotlib.font_manager  # noqa: F401
     fonts = Path(folder) / ".matplotlib"
     fonts.mkdir(exist_ok=True)
     for path in Path(matplotlib.get_cachedir()).glob("fontlist-*.json"):
         shutil.copyfile(path, fonts / path.name)
+
+
+def _give(folder, uid):
+    """Let the process in the box read its folder."""
     if uid is not None:
         for path in (Path(folder), *Path(folder).rglob("*")):
             os.chown(path, uid, uid)

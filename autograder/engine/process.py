@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 from autograder.engine.channel import ChannelError, receive, send
+from autograder.engine.enter import OVER
 from autograder.engine.launch import Alone
 from autograder.engine.warm import FORKS, Forked
 
@@ -19,8 +20,9 @@ class Stopped(Exception):
 class Worker:
     """One student's process, in a folder of its own. Use as a context manager, or call `close`.
 
-    files: paths that are copied into its folder. box: an `engine.box.Box` to start it in. Without one, warm: fork it
-    from a process that has torch imported, where the system can (POSIX); otherwise it is started anew.
+    files: paths that are copied into its folder. box: an `engine.box.Box` or `engine.warmbox.WarmBox` to start it in.
+    Without one, warm: fork it from a process that has torch imported, where the system can (POSIX); otherwise it is
+    started anew.
     """
 
     def __init__(self, files=(), *, warm=FORKS, box=None):
@@ -32,6 +34,7 @@ class Worker:
         except BaseException:
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
+        self._boxed = box is not None
         self._numbers = itertools.count()
         self._why = None
 
@@ -63,7 +66,7 @@ class Worker:
     def close(self, reason="it was ended"):
         """End the process, everything in its group, and remove its folder. Safe to call again."""
         code = self._process.end()
-        self._why = self._why or _explain(code, reason)
+        self._why = self._why or (OVER.get(code) if self._boxed else None) or _explain(code, reason)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self):

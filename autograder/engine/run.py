@@ -42,8 +42,9 @@ def run_notebook(notebook, *, pristine=None, seconds=CELL_SECONDS, total=TOTAL_S
     notebook: the student's, nbformat 4; it is not changed. pristine: the instructor's notebook, whose setup and
     check cells count instead of the student's copies of them; without it the notebook itself is trusted.
     seconds: for one cell or call; total: for everything; files: paths copied beside the notebook. entry: whose work
-    it is, an `autograder.capstone.Entry`; a reader's own unless given. box: an `engine.box.Box` for the student's
-    code, without which nothing holds it but its process. seed: what the hidden inputs of checks are drawn from.
+    it is, an `autograder.capstone.Entry`; a reader's own unless given. box: an `engine.box.Box` or
+    `engine.warmbox.WarmBox` for the student's code, without which nothing holds it but its process. seed: what the
+    hidden inputs of checks are drawn from.
     Returns a `Graded`. Raises RuntimeError when the instructor's setup fails.
     """
     lesson = _Lesson(pristine or notebook)

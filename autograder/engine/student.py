@@ -15,7 +15,8 @@ class Student:
     When a cell or a call ends the process or takes longer than `seconds`, it has failed, and the next one gets a
     new process, in which the cells that went well before have run again. total: seconds for everything; cells that
     are not graded get half of it, and four new processes: what goes wrong in them costs no exercise its points.
-    files: copied beside the student's code; box: an `engine.box.Box` that holds each process.
+    files: copied beside the student's code; box: an `engine.box.Box` or `engine.warmbox.WarmBox`
+    that holds each process.
     """
 
     reveal = False

@@ -62,7 +62,7 @@ class WarmParent:
                 parent = cls.current or cls()
                 cls.current = parent
                 try:
-                    return parent, parent.order({"fork": folder}, handle)
+                    return parent, order(parent._control, {"fork": folder}, handle)
                 except ChannelError:
                     parent.close()
                     cls.current = None
@@ -87,20 +87,9 @@ class WarmParent:
             self.close()
             raise RuntimeError(f"the student's process could not start; its last words:\n{message[-4000:]}")
 
-    def order(self, order, handle=None):
-        try:
-            handles = [] if handle is None else [handle]
-            socket.send_fds(self._control, [json.dumps(order).encode()], handles)
-            answer = self._control.recv(64)
-        except OSError as error:
-            raise ChannelError("the warm process is gone") from error
-        if not answer:
-            raise ChannelError("the warm process is gone")
-        return int(answer)
-
     def reap(self, pid):
         with self.lock, contextlib.suppress(ChannelError):
-            return self.order({"reap": pid})
+            return order(self._control, {"reap": pid})
         return None
 
     def close(self):
@@ -112,3 +101,18 @@ class WarmParent:
             self._popen.wait()
         self._log.close()
         self._finish()
+
+
+def order(control, asked, handle=None):
+    """Send an order to a warm process, with a descriptor or none; returns the number that it answers.
+
+    Raises ChannelError when it is gone.
+    """
+    try:
+        socket.send_fds(control, [json.dumps(asked).encode()], [] if handle is None else [handle])
+        answer = control.recv(64)
+    except OSError as error:
+        raise ChannelError("the warm process is gone") from error
+    if not answer:
+        raise ChannelError("the warm process is gone")
+    return int(answer)
