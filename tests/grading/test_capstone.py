@@ -6,11 +6,13 @@ from dataclasses import asdict
 import onnx
 import pytest
 import torch
+from conftest import boxes
 
 from autograder.capstone import Capstone, Entry, Records, write_board
 from autograder.capstone import service as service_module
 from autograder.capstone.records import key_of
 from autograder.engine import grade_cells, run_notebook
+from autograder.engine.box import Box
 from shrinklab import capstone
 from shrinklab.data import load
 from shrinklab.metrics import accuracy
@@ -122,6 +124,20 @@ def test_garbage_earns_nothing_and_is_named(watch, body, says):
     text = " ".join(line.sentence for line in trial.lines)
     assert says in text
     assert "a secret" not in text
+
+
+@pytest.mark.skipif(not boxes(), reason="there is no sandbox on this computer")
+@pytest.mark.parametrize("warm", [True, False], ids=["warm", "new"])
+def test_in_the_sandbox_the_pipeline_does_not_see_the_test_photos(watch, warm):
+    learns = "def pipeline(model, data, budget):\n    data.test\n    return rounded(model, data)\n"
+    outside = grader(learns)("pipeline")
+    assert met(outside)["accuracy"]
+    boxed = Asked()
+    boxed.box = Box(warm=warm)
+    inside = {name: Capstone([SETUP], {"pipeline": source}.get, boxed)("pipeline")
+              for name, source in {"learns": learns, "honest": INT8}.items()}
+    assert "raised OSError" in inside["learns"].line("accuracy").sentence
+    assert inside["honest"].measured["bytes"] == outside.measured["bytes"]
 
 
 def test_a_cell_without_the_function_earns_nothing(watch):

@@ -420,6 +420,7 @@ def test_without_bubblewrap_a_class_is_not_graded(stage, no_box, capsys):
         said = capsys.readouterr().err
         assert "bubblewrap (the program bwrap) is not on this computer" in said
         assert "install bubblewrap, or grade with --trust-students" in said
+    assert not (course.root / "autograder" / "demo").exists(), "no class is made that cannot be graded"
     course.submit("unboxed", with_sources(course.released, **RIGHT))
     log = course.nbgrader("autograde", NAME, "--student", "unboxed", fails=True)
     assert "install bubblewrap, or grade with --trust-students" in log
