@@ -389,11 +389,25 @@ def test_no_two_boxes_of_a_root_grader_have_one_user(monkeypatch):
     code = "from autograder.engine.uids import Claim\none = Claim()\nprint(one.number, flush=True)\ninput()"
     with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           text=True) as elsewhere:
-        numbers = [int(elsewhere.stdout.readline()), *((one := uids.Claim()).number, uids.Claim().number)]
-        assert len(set(numbers)) == 3
+        first, second = uids.Claim(), uids.Claim()
+        numbers = {int(elsewhere.stdout.readline()), first.number, second.number}
+        assert len(numbers) == 3
         elsewhere.kill()
-    one.free()
-    assert uids.Claim().number in numbers
+    for claim in (first, second):
+        claim.free()
+    third = uids.Claim()
+    third.free()
+    assert third.number in numbers
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="the tests run as an ordinary user already")
+def test_an_ordinary_user_has_the_same_sandbox():
+    chosen = "an_attack and (memory or processes) or students_user or finds_nothing or out_of_reach"
+    script = str(Path(__file__).with_name("ordinary_user.py"))
+    done = subprocess.run([sys.executable, script, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k",
+                           chosen, __file__], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    assert "passed" in done.stdout
 
 
 def test_nbgraders_own_command_grades_in_the_box_with_the_limits_of_its_settings(stage):
