@@ -27,11 +27,11 @@ def test_inputs_and_outputs_are_those_of_an_ordinary_run_and_each_layer_runs_onc
     wanted, calls = hooked(body, images), []
     for name in wanted:
         body.get_submodule(name).register_forward_hook(lambda *_, name=name: calls.append(name))
-    befores, afters = Steps(body, images), Steps(body, images)
+    starts, ends = Steps(body, images), Steps(body, images)
     for name, (given, result) in wanted.items():
-        torch.testing.assert_close(befores.before(name), given)
-        torch.testing.assert_close(afters.after(name), result)
-        assert len(afters.env) <= 3  # a value, and what a shortcut still waits for
+        torch.testing.assert_close(starts.before(name), given)
+        torch.testing.assert_close(ends.after(name), result)
+        assert len(ends.env) <= 3  # a value, and what a shortcut still waits for
     assert sorted(calls) == sorted([*wanted, *list(wanted)[:-1]])  # the last one's input needs no output
 
 
