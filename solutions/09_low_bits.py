@@ -557,9 +557,9 @@ explore(report_accuracy, measure_the_latent_weights=False)
 
 # %% [markdown] key="resnet-given"
 # **A harder task, given.** ResNet8 on CIFAR-10 takes half an hour to train, so here are figures that were measured
-# once, on 2026-11-25, on all 10,000 test photos (`benchmarks/results/low_bits.md`). Weights and values had 4 bits, the first
-# and the last layer 8. Rounded: 80.4 %. After 16 epochs of QAT towards the float network's answers (distillation,
-# lesson 05): 87.4 %. The float network: 88.1 %.
+# once, on 2026-11-25, on all 10,000 test photos (`benchmarks/results/low_bits.md`). Weights and values had 4 bits,
+# the first and the last layer 8. Rounded: 80.4 %. After 16 epochs of QAT towards the float network's answers
+# (distillation, lesson 05): 87.4 %. The float network: 88.1 %.
 # The aim was to lose at most 1.0 point. Training won back 7.0 of 7.7 points, so 0.7 are left. A shorter training on a
 # fifth of the photos had won back 6.4, and missed the aim.
 
