@@ -71,18 +71,24 @@ checkup()
 # %% [markdown] key="syllabus"
 # ## How long it takes
 #
+# A lesson's **core** takes up to 75 minutes: text, guesses, explorers, exercises, graded quiz and reflection. Headings
+# that begin with *Extra* lead to more of it: practice, cards, a challenge, sections that go deeper, and in most lessons
+# one exercise, which earns points, too. The core never needs them.
+#
 # {{syllabus}}
 #
-# How these minutes come about: 150 words a minute for text and 4 seconds a line of code. Half a minute goes to each
-# guess and 3 minutes to each explorer. A function takes 8 minutes, one to mend 6. A practice question takes 1.2
-# minutes, a quiz question 2, the written answer 8. The short path is read at 238 words a minute, and without code.
-# These are the averages of a few careful readers; yours will differ. The last column was measured: all cells of the
-# solved notebook, on two processor cores.
+# How these minutes come about: 150 words a minute for text and 4 seconds a line of code; folded code is not counted.
+# Half a minute goes to each guess and 3 minutes to each explorer. A function takes 4 minutes, and one more for each
+# line of its solution; one to mend 6. A quiz question takes 2 minutes, the written answer 8, a practice question 1.2.
+# The short path is read at 238 words a minute, and without code. These are estimates; yours will differ. The last
+# column was measured: all cells of the solved notebook, on two processor cores.
 
 # %% [markdown] key="hand-in-text"
 # ## How to work, and how to hand in
 #
-# - Your files are in the folder `workbook/`. No update overwrites what you have written.
+# - Your files are in the folder `workbook/`. No update overwrites what you have written. Take breaks: what you save
+#   stays.
+# - The code of figures and tables is folded. A click on the bar beside it opens it.
 # - Open a lesson in the file browser on the left. *Run*, *Run All Cells* works from the first day: cells after an
 #   exercise that you have not written use the library's function, and say so.
 # - Save with Ctrl and S. To check all of a lesson, type `make check LESSON=04` in a terminal.

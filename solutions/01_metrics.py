@@ -12,12 +12,13 @@
 #
 # You need some PyTorch: tensors, a trained model, what a forward pass is.
 #
-# **Time:** 50 minutes to read, guess and play, and about 40 for the four exercises and the function to debug.
-# Practice and cards take 25 minutes, quiz and reflection 15. Test and challenge are optional, 8 minutes each.
-# Take breaks: everything that you write is kept when you save.
+# **Time:** about 75 minutes: 29 to read, guess and play, 30 for the three exercises and the function to debug, 16 for
+# quiz and reflection. Headings that begin with *Extra* lead to more: 60 minutes in all, with the practice. Exercise 4
+# is there, and earns points, too.
 #
-# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then scroll back to the top; the end gives the
-# answer away. Read only the three sections marked *Short path*, answer their guesses, and play with the first slider.
+# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Scroll back to the top, for the end gives the
+# answer away. Then read what is marked *Short path*, up to the next heading; answer the guesses there and move the
+# sliders.
 
 # %% setup=true key="setup" tags=["hide-input"]
 from dataclasses import replace
@@ -41,7 +42,7 @@ from shrinklab.rare import class_scores, with_share
 from shrinklab.widgets import Guess, Placement, Practice, RecallCards, explore, threshold_explorer
 
 # %% [markdown] key="test-first"
-# ## Test first
+# ## Extra: test first
 #
 # This is optional. Ten questions over the whole lesson show what you know already. They come from the practice bank,
 # and you may meet them there again.
@@ -112,7 +113,7 @@ threshold_explorer()
 # %% [markdown] key="play-after"
 # Are the missed zeros lost, or only below the line? Here are the other images, too.
 
-# %% play=true key="play-scores"
+# %% play=true key="play-scores" tags=["hide-input"]
 high = scores[~is_zero].quantile(0.999).item()
 missed_scores = scores[is_zero & ~decisions]
 print(f"999 of 1,000 other images score below {high:.2f}.")
@@ -128,7 +129,6 @@ for share in (0.02, 0.5):
 #   Far below 0.5 there is a threshold that finds most of them, with few false alarms.
 # - With half zeros the same network at the same threshold has a far lower accuracy. Recall moves little.
 #   **Accuracy tells about the mix of images as much as about the network.**
-#   (The set holds too few zeros for a long stream with half zeros, so that stream is short.)
 
 # %% [markdown] key="confusion"
 # ## Four counts: the confusion matrix
@@ -141,11 +141,11 @@ for share in (0.02, 0.5):
 # | **it is yes** | false negative, **FN**: a miss | true positive, **TP**: found |
 #
 # This table of counts is the **confusion matrix**. Rows are the truth, columns are what the network says.
-# Index 0 is no, index 1 is yes. Other books turn it round, so look before you read one.
+# Index 0 is no, index 1 is yes. Other books turn it round.
 #
 # First eight images that fit in the head.
 
-# %% key="tiny-confusion"
+# %% key="tiny-confusion" tags=["hide-input"]
 truth = torch.tensor([True, True, True, False, False, False, False, False])
 says = torch.tensor([True, True, False, True, True, False, False, False])
 letters = {(True, True): "TP", (True, False): "FN", (False, True): "FP", (False, False): "TN"}
@@ -314,7 +314,7 @@ for name, counts in (("before", [[95, 10], [5, 90]]), ("after", [[90, 15], [10, 
 #
 # Now the same on the real network, with both of your functions. What do you expect to change most?
 
-# %% play=true key="real"
+# %% play=true key="real" tags=["hide-input"]
 count = use("two_by_two", otherwise=rare.two_by_two)
 figure, axes = plt.subplots(1, 2, figsize=(8, 3.6), layout="constrained")
 for ax, (name, model) in zip(axes, {"whole": lenet, "91 % pruned": pruned}.items(), strict=True):
@@ -333,7 +333,7 @@ plt.show()
 #
 # Here are some of the zeros that it misses now. Could you read them?
 
-# %% play=true key="missed"
+# %% play=true key="missed" tags=["hide-input"]
 missed = (is_zero & ~decisions).nonzero().flatten()[:8]
 figure, axes = plt.subplots(1, 8, figsize=(8, 1.5), layout="constrained")
 plot.images(axes, load("mnist").to_pixels(stream.images[missed]), [f"score {scores[i]:.2f}" for i in missed])
@@ -416,6 +416,7 @@ Guess("What did you find? The highest threshold on the slider at which recall pa
 
 # %% [markdown] key="self-check-veto"
 # ### Self-check: small, fast, and ten points worse
+# *Short path*
 #
 # Three times as fast means that latency falls by two thirds, 67 %.
 
@@ -451,8 +452,6 @@ print(verdict(paper, replace(paper, accuracy=0.85, file_bytes=400_000, latency_m
 # | fraud detector | money, at each miss | recall | as long as recall holds |
 #
 # So the rules are where you start; the use has the last word.
-#
-# (Short path: go on with the *Key result*, at the end.)
 
 # %% [markdown] key="rate-text"
 # ## A drop at the limit
@@ -528,7 +527,7 @@ expect([student("rate_drop", 0.9004, 0.8496), student("rate_drop", 0.9004, 0.880
 # Find two accuracies on which the two differ. When does it matter?
 
 # %% [markdown] key="interval"
-# ### What can 200 images tell?
+# ### Extra: what can 200 images tell?
 #
 # So the rule says "borderline", by a hair, and the write-ups say "slight". Who is right? Ask how sure the numbers are.
 # Imagine the same test again, with 200 other images. By luck some of them are easier, some harder.
@@ -546,13 +545,13 @@ low, high = np.quantile(drops, [0.025, 0.975])
 Guess("The drop is 5 points, on 200 images. How many points wide is its 95 % interval?", round(high - low, 1),
       unit="points", explain="Wide enough to hold good, borderline and bad at once. See the picture below.")
 
-# %% key="interval-numbers"
+# %% key="interval-numbers" tags=["hide-input"]
 for name, right in (("before", 185), ("after", 175)):
     bottom, top = metrics.bootstrap_interval([True] * right + [False] * (200 - right))
     print(f"accuracy {name}: {right / 200:.1%}, 95 % interval {bottom:.1%} to {top:.1%}")
 print(f"drop: 5.0 points, 95 % interval {low:.1f} to {high:.1f} points")
 
-# %% play=true key="interval-picture"
+# %% play=true key="interval-picture" tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(8, 3.2), layout="constrained")
 ax.axvspan(low, high, color="0.88", label="95 % interval")
 ax.hist(drops, bins=np.arange(-8.25, 18.5, 0.5), color=plot.COLOURS[0])
@@ -579,7 +578,7 @@ print(f"good in {(drops < 2).mean():.0%} of the tests, bad in {(drops > 5).mean(
 # With the same images before and after one can do better: lesson 03.)
 
 # %% [markdown] key="gentler-text"
-# ### Gentler settings
+# ### Extra: gentler settings
 #
 # Your `rate_drop` now judges LeNet, under a slider. It is the ten-way LeNet this time: all digits, all validation
 # images. Find the largest share of weights that can go while the verdict is still good.
@@ -604,7 +603,7 @@ explore(try_amount, amount=(0.5, 0.95, 0.01))
 # %% [markdown] key="gentler-curve-text"
 # Here is the whole curve, with the limits of the rules. Compare it with what you found.
 
-# %% play=true key="gentler-curve"
+# %% play=true key="gentler-curve" tags=["hide-input"]
 amounts = [0.5, 0.6, 0.7, *(step / 100 for step in range(75, 96))]
 curve = [accuracy_left(amount) for amount in amounts]
 figure, ax = plt.subplots(figsize=(6.5, 3.2), layout="constrained")
@@ -624,7 +623,7 @@ print(f"still good at {largest:.0%}, bad from {first_bad:.0%} on")
 # for a long way, and then it is not. Look at the whole curve, not at one point.
 
 # %% [markdown] key="choose"
-# ## Choose the threshold
+# ## Extra: choose the threshold
 #
 # Back to the detector. A threshold of 0.5 is a habit, not a law. The use says how much recall it needs, and from
 # that follows the threshold: the **highest** one that still finds enough. A lower one would only add false alarms.
@@ -637,7 +636,7 @@ print(f"still good at {largest:.0%}, bad from {first_bad:.0%} on")
 #
 # To find two of the three zeros, the threshold may be at most 0.6. To find all three, at most 0.4.
 #
-# ### Exercise 4: the threshold for a recall
+# ### Extra: exercise 4, the threshold for a recall
 #
 # Write `threshold_for_recall(scores, labels, wanted)`. Return the highest threshold for which
 # `scores >= threshold` finds at least the share `wanted` of the positives.
@@ -741,7 +740,7 @@ shares.set_caption(f"Pruned detector, {len(test_stream):,} test images, {int(tes
 # %% [markdown] key="test-after"
 # You asked for 90 % and got more. Was that skill or luck?
 
-# %% play=true key="test-luck"
+# %% play=true key="test-luck" tags=["hide-input"]
 for name, truth_of, scores_of in (("validation", is_zero, scores), ("test", test_is_zero, test_scores)):
     hits = scores_of[truth_of] >= final.loc["chosen on validation", "threshold"]
     bottom, top = metrics.bootstrap_interval(hits)
@@ -765,8 +764,7 @@ for name, truth_of, scores_of in (("validation", is_zero, scores), ("test", test
 #   and **p95**: 95 of 100 runs are faster;
 # - **memory**: the most bytes in use at once while it runs. It decides whether it runs at all on a small device.
 #
-# `measure` takes them all, on the real thing: a real file, real runs, real images. Lesson 02 shows what it takes to
-# measure them well.
+# `measure` takes them all, on a real file, real runs, real images. Lesson 02 shows how to measure them well.
 
 # %% play=true key="measure-run"
 half_way = apply_masks(lenet, global_masks(lenet, 0.7))
@@ -779,8 +777,7 @@ pd.DataFrame({name: dict(one.rows()) for name, one in measured.items()})
 # The dense file, memory and the work for each image stay the same. Work is counted in MACs: a **MAC** is one
 # multiplication and the addition that goes with it (lesson 02).
 # The gzip file is the dense file, compressed: many equal bytes, here zeros, pack well.
-# The median of the latency wobbles by some per cent from run to run, and p95 by far more. Run the cell again and you
-# see it.
+# The median of the latency wobbles by some per cent from run to run, and p95 by far more.
 # Lesson 04 explains why zeros alone save no time.
 
 # %% [markdown] key="measure-verdict-text"
@@ -796,7 +793,7 @@ for name in ("70 % pruned", "91 % pruned"):
     print(f"{name}: {verdict(measured['whole'], measured[name], Budget(file='sparse_bytes'))}\n")
 
 # %% [markdown] key="judges"
-# ### Five judges
+# ### Extra: five judges
 #
 # Each metric is a judge that sees one thing. Here is a fourth candidate: a "network" that says no to every image.
 # Who wins which column, on the stream with 2 % zeros?
@@ -863,7 +860,7 @@ objects = {"0": [(0, 0, 28, 28), (56, 0, 84, 28)], "1": [(0, 56, 28, 84), (56, 5
 boxes = [("0", 0.95, (2, 1, 29, 28)), ("0", 0.90, (28, 29, 56, 57)), ("0", 0.80, (54, 2, 82, 30)),
          ("1", 0.85, (1, 55, 28, 82)), ("1", 0.60, (4, 59, 31, 86))]  # given: class, score, (x1, y1, x2, y2)
 
-# %% play=true key="boxes-picture"
+# %% play=true key="boxes-picture" tags=["hide-input"]
 scene, digits = np.zeros((88, 88)), load("mnist").to_pixels(validation.images)[..., 0]
 for name, places in objects.items():
     for index, (x, y, right, bottom) in enumerate(places):
@@ -914,7 +911,7 @@ print(f"AP of class 0: {ap['0']:.3f}, AP of class 1: {ap['1']:.3f}, mAP: {sum(ap
 # Back to one label an image, and to ten classes. Accuracy is an average over all images.
 # A small class can lose everything, and the average hardly moves.
 
-# %% key="tiny-classes"
+# %% key="tiny-classes" tags=["hide-input"]
 earlier = torch.tensor([[50, 0, 0], [0, 45, 0], [0, 0, 5]])  # given: rows are the true classes a, b and c
 later = torch.tensor([[50, 0, 0], [0, 45, 0], [2, 1, 2]])
 for name, matrix in (("earlier", earlier), ("later", later)):
@@ -976,7 +973,7 @@ expect(student("class_recall", ten), recall(ten), id="ten",
 # 30 % of its weights are removed. Over all images the drop is still good by the rules. Your mended function looks
 # behind that.
 
-# %% play=true key="photos"
+# %% play=true key="photos" tags=["hide-input"]
 photos = load("cifar10")
 resnet = pretrained("resnet8")
 resnet_pruned = apply_masks(resnet, global_masks(resnet, 0.3))
@@ -993,7 +990,7 @@ Guess(f"Over all classes the pruned ResNet8 changes by {overall:+.1f} points. Wh
       photos.classes[int(change.argmin())], choices=list(photos.classes),
       explain="With classes of about equal size, a fair share of the damage would be the same for all. It is not.")
 
-# %% play=true key="classes-picture"
+# %% play=true key="classes-picture" tags=["hide-input"]
 order = change.argsort(descending=True)
 figure, ax = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
 ax.barh([photos.classes[i] for i in order], change[order], color=plot.COLOURS[0])
@@ -1004,7 +1001,7 @@ ax.set(title=f"ResNet8, 30 % of the weights removed, {len(photos.validation):,} 
 ax.legend()
 plt.show()
 
-# %% play=true key="classes-reading"
+# %% play=true key="classes-reading" tags=["hide-input"]
 worst = int(change.argmin())
 right = [one == photos.validation.labels for one in answers]  # for each network, image by image
 for name, images in (("all images", slice(None)), (photos.classes[worst], photos.validation.labels == worst)):
@@ -1032,7 +1029,7 @@ print(f"of {int(members.sum())} images of this class {paired.b} were lost and {p
 # **Pitfall: leaving out the accuracy drop.** "So much smaller!" is how it is often told. The switch turns the
 # mistake on. Compare the two lines.
 
-# %% play=true key="pitfall-drop"
+# %% play=true key="pitfall-drop" tags=["hide-input"]
 def advertise(leave_out_the_drop):
     before, after = measured["whole"], measured["91 % pruned"]
     judged = verdict(before, after, Budget(file="sparse_bytes"))
@@ -1051,7 +1048,7 @@ explore(advertise, leave_out_the_drop=True)
 # because that makes a nice test. In the field it is one in fifty.
 # Same network, same threshold: 0.05, which finds nearly all zeros.
 
-# %% play=true key="pitfall-mix"
+# %% play=true key="pitfall-mix" tags=["hide-input"]
 def precision_by_mix(test_half_and_half):
     shares = {"honest, 2 % zeros": 0.02} | ({"in the laboratory, 50 % zeros": 0.5} if test_half_and_half else {})
     figures = {}
@@ -1076,7 +1073,7 @@ explore(precision_by_mix, test_half_and_half=True)
 # - **Measuring time on the desktop** for a network that ships on a phone: lesson 02.
 
 # %% [markdown] key="practice-text"
-# ## Practice
+# ## Extra: practice
 #
 # From easy to hard, with hints and full solutions. At the end you see which sections to read again.
 
@@ -1212,7 +1209,7 @@ def answer_4(draw):
 # === END MARK SCHEME ===
 
 # %% [markdown] key="challenge"
-# ## Challenge
+# ## Extra: challenge
 #
 # Be fair to every digit. Find the largest amount of pruning, in steps of 1 %, at which **no** digit loses 2 points
 # of recall or more on the validation images. Compare it with the largest amount at which the *average* loses less
@@ -1237,7 +1234,7 @@ print(verdict(measured["whole"], measured["70 % pruned"], my_budget))
 #
 # Here is the answer to the first question, on test images that nothing was chosen on.
 
-# %% play=true key="key-result"
+# %% play=true key="key-result" tags=["hide-input"]
 missed_share = 1 - final.loc["the habit", "recall"]
 display(Markdown(
     f"**Behind an accuracy that looks fine, the pruned detector misses {missed_share:.0%} of what it was built to "

@@ -12,14 +12,13 @@
 #
 # You need some PyTorch: tensors, layers, and what a forward pass is.
 #
-# **Time:** 50 minutes to read, guess and play, and about 30 for the three exercises and the function to debug.
-# Practice and cards take 25 minutes, quiz and reflection 15. The test at the start and the challenge at the end are
-# optional, 8 minutes each. Take breaks: everything that you write is kept when you save.
+# **Time:** about 75 minutes: 32 to read, guess and play, 27 for the three exercises and the function to debug, 16 for
+# quiz and reflection. Headings that begin with *Extra* lead to more: 46 minutes in all, with the practice.
 #
-# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then read only the four sections marked
-# *Short path*, answer their guesses, move their controls, and pass over the exercise in the second of them.
+# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then read what is marked *Short path*, up to
+# the next heading; answer the guesses there and move the sliders.
 
-# %% setup=true key="setup"
+# %% setup=true key="setup" tags=["hide-input"]
 import io
 import tempfile
 import time
@@ -49,7 +48,7 @@ from shrinklab.timing import call_times
 from shrinklab.widgets import Guess, Placement, Practice, RecallCards, cost_explorer, explore
 
 # %% [markdown] key="test-first"
-# ## Test first
+# ## Extra: test first
 #
 # This is optional. Ten questions over the whole lesson show what you know already.
 # At the end each section is strong, shaky or weak, with a link to what to read.
@@ -72,7 +71,7 @@ networks = {"ResNet8": resnet, "MobileNet": mobilenet}
 photos = data.validation[:500]
 photo = photos.images[:1]  # one photo, as a batch of one
 
-# %% play=true key="photos"
+# %% play=true key="photos" tags=["hide-input"]
 figure, axes = plt.subplots(1, 8, figsize=(8, 1.5), layout="constrained")
 plot.images(axes, data.to_pixels(photos.images[:8]), [data.classes[label] for label in photos.labels[:8]])
 figure.suptitle("Eight validation photos and what is on them")
@@ -115,11 +114,12 @@ cost_explorer()
 # %% [markdown] key="play-after"
 # What to look for: the multiplications fall with the **square** of the width, for each layer has fewer inputs and fewer
 # outputs. Compare their bar with that of the time: on most machines time falls less than work. The accuracy falls fast.
-# These networks were cut and not trained again. Lessons 05 and 06 show how much can be won back.
+# These networks were cut and not trained again (lessons 05 and 06).
 #
 # Here are three numbers of that kind, measured now, one photo at a time.
 
 # %% play=true key="half"
+# After cutting, batch norm's stored averages no longer fit: take new ones from training images, without labels.
 half = recalibrate_batch_norm(shrink_channels(resnet, 0.5, example=photo), data.train.images[:500])
 whole_time, half_time = latency(lambda: resnet(photo)), latency(lambda: half(photo))
 fewer = count_macs(resnet, photo) / count_macs(half, photo)
@@ -129,9 +129,6 @@ print(f"                      {file_bytes(resnet) / file_bytes(half):.1f} times 
 print(f"                      {sooner:.1f} times as fast")
 
 # %% [markdown] key="half-after"
-# (After cutting, batch norm's stored averages no longer fit. `recalibrate_batch_norm` takes new ones from training
-# images, with no labels and no training.)
-#
 # So there are several costs, and they do not go together. One by one.
 
 # %% [markdown] key="count"
@@ -308,7 +305,7 @@ pd.DataFrame(rows).style.format("{:,} bytes")
 # Bytes and MACs are the same on every machine. Time is not. Here is the same forward pass, 100 times, each call timed
 # by itself. The batch has a size that this session has not met yet.
 
-# %% play=true key="raw-times"
+# %% play=true key="raw-times" tags=["hide-input"]
 three = photos.images[:3]
 times = call_times(lambda: resnet(three), 100)  # milliseconds, in order, the first calls included
 figure, ax = plt.subplots(figsize=(6.5, 3), layout="constrained")
@@ -321,7 +318,7 @@ ax.yaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}", 
 figure.legend(loc="outside lower center", ncols=3)
 plt.show()
 
-# %% play=true key="raw-reading"
+# %% play=true key="raw-reading" tags=["hide-input"]
 print(f"first call:   {times[0] / np.median(times):5.2f} times the median")
 print(f"slowest call: {max(times) / np.median(times):5.2f} times the median")
 print(f"fastest call: {min(times) / np.median(times):5.2f} times the median")
@@ -535,7 +532,7 @@ for name, network in networks.items():
         rows.append({"batch": batch, "latency (ms)": timed.p50_ms, "photos a second": 1000 * batch / timed.p50_ms})
     by_batch[name] = pd.DataFrame(rows).set_index("batch")
 
-# %% play=true key="batch-picture"
+# %% play=true key="batch-picture" tags=["hide-input"]
 figure, axes = plt.subplots(1, 2, figsize=(8, 3), layout="constrained")
 titles = {"latency (ms)": "One call takes longer", "photos a second": "Photos done in a second"}
 for ax, (column, title) in zip(axes, titles.items(), strict=True):
@@ -547,7 +544,7 @@ axes[0].legend()
 figure.suptitle("Both networks in PyTorch, one thread")
 plt.show()
 
-# %% play=true key="batch-reading"
+# %% play=true key="batch-reading" tags=["hide-input"]
 for name, found in by_batch.items():
     best = found["photos a second"].idxmax()
     more, longer = (found[column][best] / found[column][1] for column in ("photos a second", "latency (ms)"))
@@ -596,8 +593,7 @@ Guess("A machine does 100 MACs and moves 10 bytes in a microsecond. A layer need
               "40. The layer waits for memory, so it saves nothing.")
 
 # %% [markdown] key="roof-machine"
-# What are the rates of this computer? We measure them: matrix products and convolutions of a good shape for the
-# peak rate, copies for the bandwidth. The fastest run counts, for a roof is the best that can be had.
+# What are the rates of this computer? We measure them. The fastest run counts, for a roof is the best that can be had.
 #
 # There are two bandwidths. **Main memory** is large and slow. A **cache** is a small, fast memory beside the core. What
 # was used a moment ago is often still there.
@@ -612,7 +608,6 @@ print(f"to be kept busy from main memory, it needs {machine.ridge:.1f} MACs for 
 
 # %% [markdown] key="exercise-3"
 # ### Exercise 3: the roof over a layer
-# *On the short path? Go on at "The roofline".*
 #
 # Write `layer_bound(macs, moved_bytes, macs_per_second, bytes_per_second)`. Return two things: the least time in
 # **milliseconds**, and what sets it, `"compute"` or `"memory"`.
@@ -686,11 +681,13 @@ def against_the_bound(network, batch):
 explore(against_the_bound, network=["ResNet8", "MobileNet"], batch=[1, 4, 16])
 
 # %% [markdown] key="roofline"
-# ### The roofline
+# ### Extra: the roofline
 #
 # Draw the best rate for each arithmetic intensity, and you get a roof with a slope and a flat part. Williams, Waterman
 # and Patterson (2009) named it the **roofline**. Under the slope a layer is memory bound, under the flat part compute
-# bound. The corner is the **ridge**: the intensity from which on the processor can be kept busy.
+# bound. The corner is the **ridge**: the intensity from which on the processor can be kept busy. For an Opteron X2 they
+# give a peak of 17.6 billion FLOPs a second and 15 billion bytes: a ridge of about 1.2 FLOPs a byte. One MAC is two
+# FLOPs; the ridge of this computer is printed above in both.
 #
 # Each point is a layer of one of our networks, timed inside a run.
 
@@ -699,7 +696,7 @@ photos_at_once = {"One photo": 1, "32 photos": 32}
 profiles = {(name, how): profile(network, photos.images[:batch])
             for name, network in networks.items() for how, batch in photos_at_once.items()}
 
-# %% play=true key="roofline-picture"
+# %% play=true key="roofline-picture" tags=["hide-input"]
 intensity = np.geomspace(0.2, 100, 60)
 figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained", sharey=True)
 for ax, (how, batch) in zip(axes, photos_at_once.items(), strict=True):
@@ -717,7 +714,7 @@ figure.suptitle("The layers of both networks under the roofs of this computer")
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize="small")
 plt.show()
 
-# %% play=true key="roofline-reading"
+# %% play=true key="roofline-reading" tags=["hide-input"]
 for (name, how), found in profiles.items():
     moved = found.moved_bytes() / found.batch
     print(f"{name:9} {how:9}: {found.macs / found.batch / 1e6:5.1f} million MACs and {moved / 1e6:.1f} million bytes a "
@@ -739,12 +736,12 @@ for (name, how), found in profiles.items():
 # that the computer was busy while we measured the roof.
 
 # %% [markdown] key="layers"
-# ## Layer by layer
+# ## Extra: layer by layer
 #
 # Where does the time go? Here is each layer of ResNet8 that multiplies, for 32 photos at a time. The last column
 # says which roof is above it, with its data in main memory.
 
-# %% play=true key="layers-table"
+# %% play=true key="layers-table" tags=["hide-input"]
 found = profiles["ResNet8", "32 photos"]
 rows = []
 for layer in found.layers:
@@ -766,7 +763,7 @@ Guess("ResNet8 in PyTorch, 32 photos at a time. What share of the time goes to e
       explain="They multiply next to nothing, but each of them reads its whole input and writes a whole output. That "
               "is work for the memory.")
 
-# %% play=true key="layers-kinds"
+# %% play=true key="layers-kinds" tags=["hide-input"]
 kinds = by_layer.groupby("kind")[["million MACs", "MB moved", "ms"]].sum()
 kinds.loc["between the layers"] = [0, np.nan, found.rest_ms]
 kinds["share of time"] = kinds["ms"] / kinds["ms"].sum()
@@ -793,11 +790,8 @@ kinds.sort_values("ms", ascending=False).style.format(
 #
 # Why may the desktop's speed-up not appear on the phone?
 #
-# - Another processor has another ridge. Williams and others (2009) found 1.0 FLOPs a byte for the Opteron X2, and 4.4
-#   for the Opteron X4 after it. One MAC is two FLOPs; this computer's ridge is printed above in both. A layer that was
-#   compute bound on the old processor may be memory bound on the new one.
-# - Another runtime has other kernels, the routines that compute layers. It fuses other layers: computes them in one go.
-#   What it has no good kernel for is slow.
+# - Another processor has other rates. A layer that was compute bound on the old one may be memory bound on the new one.
+# - Another runtime has other kernels, the routines that compute layers. What it has no good kernel for is slow.
 # - A phone takes one image at a time; on the desktop somebody measured a batch of 64.
 # - A phone has small caches, slow cores beside fast ones, and slows down when it gets warm.
 #
@@ -820,7 +814,7 @@ for name, network in three_networks.items():
 # **Pitfall: not measuring on the target device.** The switch below turns the mistake on: it adds the figure that an
 # advertisement would quote, taken on the desktop. Tick it, for both networks. Would you decide differently?
 
-# %% play=true key="pitfall-target"
+# %% play=true key="pitfall-target" tags=["hide-input"]
 def speed_up(network, measured_on_the_desktop):
     ratio = {place: timed["ResNet8", place] / timed[network, place] for place in ("target", "desktop")}
     figures = {"on the target": f"{ratio['target']:.2f} times as fast as ResNet8"}
@@ -830,7 +824,7 @@ def speed_up(network, measured_on_the_desktop):
 
 explore(speed_up, network=["ResNet8, half of the channels", "MobileNet"], measured_on_the_desktop=False)
 
-# %% play=true key="target-reading"
+# %% play=true key="target-reading" tags=["hide-input"]
 for name in ("ResNet8, half of the channels", "MobileNet"):
     fewer_macs = count_macs(resnet, photo) / count_macs(three_networks[name], photo)
     target, desktop = (timed["ResNet8", place] / timed[name, place] for place in ("target", "desktop"))
@@ -841,9 +835,8 @@ for name in ("ResNet8, half of the channels", "MobileNet"):
 
 # %% [markdown] key="target-after"
 # Where the desktop's figure is near 1 times the target's, the desktop was a fair witness today. Where it is not, it
-# would have misled you. It can err in both directions: praise a network that disappoints on the phone, or talk you out
-# of one that is fine there. And where the last figure is not near 1, the MACs mislead, too. NASNet's was 1.65 on that
-# phone. Either way you know only **because you measured on the target**.
+# would have misled you, in either direction. And where the last figure is not near 1, the MACs mislead, too: NASNet's
+# was 1.65 on that phone. You know only **because you measured on the target**.
 
 # %% [markdown] key="measure"
 # ## Measure, then judge
@@ -887,7 +880,7 @@ pd.DataFrame({"ResNet8": dict(before.rows()), "MobileNet": dict(after.rows())})
 # One rule has to be set aside here. A smaller version of a network should rarely change its mind, so many changed
 # answers count against it. These two were trained apart, and each is unsure about other photos.
 
-# %% play=true key="verdict"
+# %% play=true key="verdict" tags=["hide-input"]
 changed = flip_rate(before.predictions, after.predictions)
 judged = verdict(replace(before, predictions=None), replace(after, predictions=None))
 reasons = "\n".join(f"- {reason}" for reason in judged.reasons)
@@ -914,7 +907,7 @@ display(Markdown(f"**{judged.rating}**\n\n{reasons}\n- Set aside: the two answer
 # - **Taking MACs for time.** They are a fair guess only between layers of the same kind and size.
 
 # %% [markdown] key="practice-text"
-# ## Practice
+# ## Extra: practice
 #
 # From easy to hard, with hints and full solutions. At the end you see which sections to read again.
 
@@ -1033,7 +1026,7 @@ def answer_4(draw):
 # === END MARK SCHEME ===
 
 # %% [markdown] key="challenge"
-# ## Challenge
+# ## Extra: challenge
 #
 # Beat the even cut. The even cut takes an eighth of the channels of every layer. Save **at least as many MACs**, with
 # no training, and keep more validation accuracy. Each group of channels below may lose a share of its own.
@@ -1060,7 +1053,7 @@ print("You beat it." if saved >= bar_saved and right > bar_right else "Not yet."
 # ## Key result
 # *Short path*
 
-# %% play=true key="key-result"
+# %% play=true key="key-result" tags=["hide-input"]
 but = "but" if sooner < fewer else "and"
 display(Markdown(
     f"**Half of ResNet8's channels means {fewer:.1f} times fewer MACs, {but} one photo is done {sooner:.1f} times as "

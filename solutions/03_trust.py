@@ -12,14 +12,14 @@
 #
 # You need some PyTorch: tensors, indexing with a bool tensor, and what an accuracy is.
 #
-# **Time:** 50 minutes to read, guess and play, and about 40 for the four exercises and the function to debug.
-# Practice and cards take 25 minutes, quiz and reflection 15. The test at the start and the challenge at the end are
-# optional, 8 minutes each. Take breaks: everything that you write is kept when you save.
+# **Time:** about 75 minutes: 30 to read, guess and play, 29 for the three exercises and the function to debug, 16 for
+# quiz and reflection. Headings that begin with *Extra* lead to more: 55 minutes in all, with the practice. Exercise 4
+# is there, and earns points, too.
 #
-# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then read only the four sections marked
-# *Short path*, answer their guesses, move their sliders, and pass over the exercise in the second of them.
+# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then read what is marked *Short path*, up to
+# the next heading; answer the guesses there and move the sliders.
 
-# %% setup=true key="setup"
+# %% setup=true key="setup" tags=["hide-input"]
 from types import SimpleNamespace
 
 import ipywidgets
@@ -44,7 +44,7 @@ from shrinklab.train import Recipe, fit
 from shrinklab.widgets import Guess, Placement, Practice, RecallCards, explore, trust_explorer
 
 # %% [markdown] key="test-first"
-# ## Test first
+# ## Extra: test first
 #
 # This is optional. Ten questions over the whole lesson show what you know already.
 # At the end each section is strong, shaky or weak, with a link to what to read.
@@ -231,7 +231,7 @@ ipywidgets.VBox([test_size, result])
 # Half the width takes four times the images: the width falls with the **square root** of their number.
 # The picture shows it for ResNet8.
 
-# %% play=true key="interval-picture"
+# %% play=true key="interval-picture" tags=["hide-input"]
 rows = []
 for size in (50, 100, 200, 500, 1000, 2000, 4000):
     low, high = bootstrap_interval(whole_right[:size])
@@ -378,7 +378,7 @@ for size in (200, 1000, 2000, 4000):
 # What about a network with next to no drop? Here is ResNet8 with its weights and activations in 8 bits.
 # (Lesson 08 shows how.)
 
-# %% play=true key="int8"
+# %% play=true key="int8" tags=["hide-input"]
 int8 = quantize_model(resnet, data.train.images[:100])
 int8_right = correct(predict(int8, data.validation.images[:1000]), labels[:1000])
 test = mcnemar(whole_right[:1000], int8_right)
@@ -489,6 +489,8 @@ Guess("Pruning costs ResNet8 one point. How many photos does it take to see that
       explain="Thousands. Most photos say nothing, and those that do fall to both sides.")
 
 # %% [markdown] key="needed-idea"
+# ### Where the number comes from
+#
 # Let b be the number of images on which only the first network is right, and c the number on which only the second is.
 # McNemar's test makes its p-value of these two. What matters is how far b and c lie apart, compared with how far luck
 # pulls them apart. Write `lost` for the share b / N of the images, and `gained` for the share c / N.
@@ -503,7 +505,6 @@ Guess("Pruning costs ResNet8 one point. How many photos does it take to see that
 
 # %% [markdown] key="exercise-3"
 # ### Exercise 3: plan a test
-# *On the short path? Go on at "Does the formula hold?".*
 #
 # Write `images_needed(lost, gained)`: the number of images by this formula, rounded to a whole number with `round`.
 # When `lost` and `gained` are equal there is no drop to see, and no number is enough: return `float("inf")`.
@@ -548,7 +549,9 @@ expect(student("images_needed", 0.0, 0.5), 16, id="large", needs="gain",
 # `p * (1 - p) / N`, counts in full. Work out N for one point at 88 %, and compare.
 
 # %% [markdown] key="needed-check-text"
-# **Does the formula hold?** Try it: draw b and c by lot for a true drop of one point, at the disagreement measured for
+# ### Extra: does the formula hold?
+#
+# Try it: draw b and c by lot for a true drop of one point, at the disagreement measured for
 # ResNet8. Test each draw with McNemar's test, and count how many tests see the drop.
 
 # %% play=true key="power"
@@ -574,7 +577,7 @@ found_apart = (abs(apart / sizes) > 1.96 * noise).mean(axis=0)
 power = pd.DataFrame({"photos in the test": sizes * 2, "share of tests": [*found, *found_apart],
                       "images": ["the same for both (paired)"] * len(sizes) + ["different for each"] * len(sizes)})
 
-# %% play=true key="power-picture"
+# %% play=true key="power-picture" tags=["hide-input"]
 one_point = significance.images_needed(lost, gained)
 figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 plot.lines(ax, power, "photos in the test", "share of tests", by="images")
@@ -587,7 +590,7 @@ ax.set_xticks(ticks, [f"{size:,}" for size in ticks])
 ax.minorticks_off()
 plt.show()
 
-# %% play=true key="power-reading"
+# %% play=true key="power-reading" tags=["hide-input"]
 paired = power[power.images == "the same for both (paired)"].set_index("photos in the test")["share of tests"]
 unpaired = round(7.85 * 2 * level * (1 - level) / 0.01 ** 2)
 print(f"200 photos see the point in {paired[200]:.0%} of the tests, 1,000 in {paired[1000]:.0%}")
@@ -600,8 +603,12 @@ print(f"by the formula: {one_point:,} photos with pairs, {unpaired:,} for each n
 #
 # Small tests nearly always say "no difference". And when one says "difference", its drop is far too large: on 200
 # photos p falls below 0.05 only from b = 6 and c = 0 on, and that is a drop of 3 points.
+
+# %% [markdown] key="needed-use-text"
+# ### Your own plan at work
 #
-# Your plan, on real networks: how many images would show what pruning costs LeNet?
+# On real networks: how many images would show what pruning costs LeNet? Pairing helps: test both networks on the same
+# images.
 
 # %% play=true key="needed-use"
 plan = use("images_needed", otherwise=significance.images_needed)
@@ -666,7 +673,7 @@ Guess(f"After the repair it is right on {accuracy(repaired, seen):.0%} of the 10
 # **Pitfall: leakage.** The switch below turns the mistake on: it measures the drop on the images that the network was
 # trained with. Tick it, and compare.
 
-# %% play=true key="pitfall-leak"
+# %% play=true key="pitfall-leak" tags=["hide-input"]
 def report_drop(test_on_images_seen_in_training):
     figures = {"honest, 1,000 unseen images": 100 * (accuracy(lenet, unseen) - accuracy(repaired, unseen))}
     if test_on_images_seen_in_training:
@@ -683,7 +690,7 @@ explore(report_drop, test_on_images_seen_in_training=False)
 # were chosen on the test images. Or by twins.
 
 # %% [markdown] key="twins"
-# ## Twins in the data
+# ## Extra: twins in the data
 #
 # Even with separate sets, an image can be in both: as a **near-duplicate**, the same photo a little brighter, cropped
 # or shifted. Barz and Denzler (2020) searched CIFAR-10 for them. They found that **3.3 %** of its test images have a
@@ -700,7 +707,7 @@ for limit in (0.95, 0.9):
     print(f"similarity above {limit}: {close} of {len(data.test):,} test photos, {close / len(data.test):.2%}")
 print(f"a fifth of 3.3 % would be {0.033 / 5:.2%}")
 
-# %% play=true key="twins-picture"
+# %% play=true key="twins-picture" tags=["hide-input"]
 figure, axes = plt.subplots(2, 12, figsize=(11, 2.4), layout="constrained")
 plot.images(axes[0], data.to_pixels(data.test.images[pairs.places[:12]]),
             [f"{value:.2f}" for value in pairs.similarity[:12]])
@@ -708,7 +715,7 @@ plot.images(axes[1], data.to_pixels(data.train.images[pairs.partners[:12]]))
 figure.suptitle("Above: test photos, with similarity (1: equal). Below: the most similar training photo")
 plt.show()
 
-# %% play=true key="twins-picture-far"
+# %% play=true key="twins-picture-far" tags=["hide-input"]
 figure, axes = plt.subplots(2, 12, figsize=(11, 2.4), layout="constrained")
 plot.images(axes[0], data.to_pixels(data.test.images[pairs.places[50:62]]),
             [f"{value:.2f}" for value in pairs.similarity[50:62]])
@@ -747,7 +754,7 @@ by_group = groups == 1
 print("divided by group:", set(groups[by_group].tolist()) & set(groups[~by_group].tolist()) or "none")
 
 # %% [markdown] key="exercise-4"
-# ### Exercise 4: a split without leaks
+# ### Extra: exercise 4, a split without leaks
 #
 # Write `leak_free_split(groups, share, seed)`: a bool tensor, `True` for each image that is held out for testing.
 #
@@ -873,7 +880,7 @@ print(f"the winner guesses 20 new flips: {again} right")
 # There are 500 such sets of ten handicaps. 200 photos serve as test images, the other 3,800 as fresh ones.
 # (All of them are validation photos. The real test photos stay untouched.)
 
-# %% play=true key="tuned"
+# %% play=true key="tuned" tags=["hide-input"]
 handicaps = 0.5 * torch.randn(500, 10, generator=torch.Generator().manual_seed(0))
 
 def tuned(candidates, which_200=0):
@@ -893,7 +900,7 @@ Guess("The best of 500 random handicaps gains some points of accuracy on the 200
 # **Pitfall: tuning on the test images.** The switch turns the mistake on: it reports the winner's gain on the 200
 # photos that chose it. Tick it, and try more candidates, and other photos.
 
-# %% play=true key="pitfall-tuning"
+# %% play=true key="pitfall-tuning" tags=["hide-input"]
 def report_gain(candidates, which_200, report_on_the_images_that_chose):
     chosen_on, fresh = tuned(candidates, which_200)
     figures = {"honest, 3,800 fresh photos": f"{fresh:+.2f} points"}
@@ -903,7 +910,7 @@ def report_gain(candidates, which_200, report_on_the_images_that_chose):
 
 explore(report_gain, candidates=[500, 100, 20, 5, 1], which_200=(0, 19), report_on_the_images_that_chose=False)
 
-# %% play=true key="tuning-picture"
+# %% play=true key="tuning-picture" tags=["hide-input"]
 rows = []
 for candidates in (1, 5, 20, 100, 500):
     gains = np.mean([tuned(candidates, which) for which in range(5)], axis=0)
@@ -957,14 +964,14 @@ display(Markdown(f"**{judged.rating}**\n\n{reasons}"))
 # Zeros save no time (lesson 04), so a difference in latency is chance, whatever the verdict calls it. The last line of
 # the verdict says that two overlapping intervals decide nothing, and asks for the test on pairs. Here it is.
 
-# %% play=true key="test-pairs"
+# %% play=true key="test-pairs" tags=["hide-input"]
 truth = data.test.labels[:5000]
 flags = [measured.predictions == truth for measured in (before, after)]
 final, (low, high) = mcnemar(*flags), drop_interval(*flags)
 print(f"5,000 test photos: b = {final.b}, c = {final.c}, p = {final.p_value:.3f}; "
       f"drop {100 * (final.b - final.c) / 5000:.2f} points, between {100 * low:+.2f} and {100 * high:+.2f}")
 
-# %% play=true key="test-reading"
+# %% play=true key="test-reading" tags=["hide-input"]
 seen_it = "does show the drop" if final.p_value < 0.05 else "does not show the drop, though it was planned to"
 worst = "within the 2 points that count as good" if 100 * high < 2 else "beyond the 2 points that count as good"
 display(Markdown(f"The test **{seen_it}**. The largest drop that the photos allow, {100 * high:.1f} points, "
@@ -984,7 +991,7 @@ display(Markdown(f"The test **{seen_it}**. The largest drop that the photos allo
 # - **Splitting after copying.** Copies, frames of one video, photos of one patient: they stay on one side.
 
 # %% [markdown] key="practice-text"
-# ## Practice
+# ## Extra: practice
 #
 # From easy to hard, with hints and full solutions. At the end you see which sections to read again.
 
@@ -1108,7 +1115,7 @@ def answer_4(draw):
 # === END MARK SCHEME ===
 
 # %% [markdown] key="challenge"
-# ## Challenge
+# ## Extra: challenge
 #
 # "The drop is small" can be **shown**, not only hoped for: the upper end of the paired interval lies below your limit.
 # Find the largest share of LeNet's weights, in whole per cent, for which 4,000 validation images show that the drop

@@ -12,14 +12,14 @@
 #
 # You need some PyTorch: tensors, layers, and what a forward pass is.
 #
-# **Time:** 45 minutes to read, guess and play, and about 40 for the four exercises and the function to debug.
-# Practice and cards take 25 minutes, quiz and reflection 15. The test at the start and the challenge at the end are
-# optional, 8 minutes each. Take breaks: everything that you write is kept when you save.
+# **Time:** about 74 minutes: 31 to read, guess and play, 27 for the three exercises and the function to debug, 16 for
+# quiz and reflection. Headings that begin with *Extra* lead to more: 52 minutes in all, with the practice. Exercise 3
+# is there, and earns points, too.
 #
-# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then read only the four sections marked
-# *Short path*, answer their guesses, move their sliders, and pass over the exercise in the third of them.
+# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then read what is marked *Short path*, up to
+# the next heading; answer the guesses there and move the sliders.
 
-# %% setup=true key="setup"
+# %% setup=true key="setup" tags=["hide-input"]
 import ipywidgets
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -48,7 +48,7 @@ from shrinklab.models import pretrained
 from shrinklab.widgets import Guess, Placement, Practice, RecallCards, explore, magnitude_explorer
 
 # %% [markdown] key="test-first"
-# ## Test first
+# ## Extra: test first
 #
 # This is optional. Ten questions over the whole lesson show what you know already.
 # At the end each section is strong, shaky or weak, with a link to what to read.
@@ -406,13 +406,13 @@ for share in amounts:
         rows.append({"way": way, "amount": share, "accuracy": right})
 curve = pd.DataFrame(rows)
 
-# %% play=true key="curve-picture"
+# %% play=true key="curve-picture" tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 plot.lines(ax, curve, "amount", "accuracy", by="way")
 ax.set_title(f"LeNet on {len(images):,} validation images, no training after pruning")
 plt.show()
 
-# %% play=true key="curve-reading"
+# %% play=true key="curve-reading" tags=["hide-input"]
 at_half = curve[curve.amount == 0.5].set_index("way").accuracy
 at_eighty = curve[curve.amount == 0.8].set_index("way").accuracy
 print(f"50 % removed: global {at_half['global']:.1%}, per layer {at_half['per layer']:.1%}, "
@@ -450,7 +450,7 @@ ax.set(title="Sensitivity: one layer pruned, the others whole",
        xlabel="share of this layer's weights removed (%)")
 plt.show()
 
-# %% play=true key="scan-reading"
+# %% play=true key="scan-reading" tags=["hide-input"]
 at_ninety = scan[scan.amount == 0.9].set_index("layer").accuracy.sort_values()
 for name, value in at_ninety.items():
     share = weights[name].numel() / together
@@ -531,7 +531,7 @@ expect(zeros_left, [0, 2, 5], id="ties",
 # columns.
 # The honest one judges each layer by itself. In the other one the last layers look guilty of what the first did.
 
-# %% play=true key="pitfall-scan"
+# %% play=true key="pitfall-scan" tags=["hide-input"]
 def scan_layers(forget_to_restore):
     current, rows = model, {}
     for name in prunable(model):
@@ -564,7 +564,7 @@ Guess(f"With 60 % of its weights removed, LeNet still reads {at_sixty:.1%} of th
 # The switch below turns that mistake on: it takes the slope between 30 and 60 % and draws it on.
 # Tick it. Start at 60 %, go up step by step, and compare what it expects with the measurement.
 
-# %% play=true key="pitfall-cliff"
+# %% play=true key="pitfall-cliff" tags=["hide-input"]
 def over_prune(amount, trust_the_flat_part):
     at = {share: accuracy(apply_masks(model, global_masks(model, share)), images)
           for share in (0.3, 0.6, amount)}
@@ -576,7 +576,7 @@ def over_prune(amount, trust_the_flat_part):
 
 explore(over_prune, amount=(0.6, 0.95, 0.05), trust_the_flat_part=False)
 
-# %% play=true key="cliff-picture"
+# %% play=true key="cliff-picture" tags=["hide-input"]
 one_cut = curve[curve.way == "global"].assign(way="measured")
 at = one_cut.set_index("amount").accuracy
 slope = (at[0.6] - at[0.3]) / 0.3
@@ -597,7 +597,7 @@ plt.show()
 # So never read an amount off a slope. Measure it, on validation images.
 
 # %% [markdown] key="two-four"
-# ## Two of every four
+# ## Extra: two of every four
 #
 # Scattered zeros are hard to use: a processor that wants to skip them has to look for them first.
 # A pattern helps. In **2:4 sparsity**, two of every four neighbouring weights are zero.
@@ -607,7 +607,7 @@ plt.show()
 # This computer has none, so here 2:4 is a mask like any other. You can still see what it costs in accuracy.
 
 # %% [markdown] key="exercise-3"
-# ### Exercise 3: a 2:4 mask
+# ### Extra: exercise 3, a 2:4 mask
 #
 # Write `two_of_four_mask(weight)`. Each row is cut into groups of four neighbours, and in each group the two
 # weights farthest from zero stay.
@@ -735,7 +735,6 @@ sizes.style.format({"whole": "{:,} bytes", "80 % zero": "{:,} bytes", "times sma
 
 # %% [markdown] key="exercise-4"
 # ### Exercise 4: the size of a sparse tensor
-# *On the short path? Go on at "Now time".*
 #
 # Write `packed_bytes(weight)`: how many bytes a tensor takes in the sparse form. Add up two parts:
 #
@@ -873,7 +872,7 @@ Guess("ResNet8 loses half of its weights, one cut for all. How many points of ac
                      - accuracy(apply_masks(resnet, global_masks(resnet, 0.5)), photos)), unit="points",
       explain="A network with fewer weights to spare meets its cliff sooner.")
 
-# %% play=true key="resnet-curve"
+# %% play=true key="resnet-curve" tags=["hide-input"]
 rows = []
 for share in (0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.85, 0.9):
     rows.append({"network": "ResNet8 on CIFAR-10", "amount": share,
@@ -886,7 +885,7 @@ plot.lines(ax, networks, "amount", "accuracy", by="network")
 ax.set_title("Two networks, one global cut, no training after pruning (validation)")
 plt.show()
 
-# %% play=true key="resnet-reading"
+# %% play=true key="resnet-reading" tags=["hide-input"]
 for name, rows in networks.groupby("network"):
     rows = rows.set_index("amount").accuracy
     safe = max(share for share in rows.index if (rows[rows.index <= share] > rows[0.0] - 0.02).all())
@@ -932,7 +931,7 @@ pd.DataFrame({"whole": dict(before.rows()), f"{chosen:.0%} zero": dict(after.row
 # latency 30 % lower. Bad is a drop over 5 points, which nothing makes up for, or no saving worth having. Between
 # lies **borderline**. A `Budget` holds these limits, and says which file you ship.
 
-# %% play=true key="verdict"
+# %% play=true key="verdict" tags=["hide-input"]
 judged = verdict(before, after, Budget(file="sparse_bytes"))
 reasons = "\n".join(f"- {reason}" for reason in judged.reasons)
 dense = verdict(before, after).rating
@@ -956,7 +955,7 @@ display(Markdown(
 # - **Choosing on the test set.** Amounts, layers and criteria are chosen on validation images.
 
 # %% [markdown] key="practice-text"
-# ## Practice
+# ## Extra: practice
 #
 # From easy to hard, with hints and full solutions. At the end you see which sections to read again.
 
@@ -1023,7 +1022,7 @@ def answer_2(draw):
 def answer_3(draw):
     inputs, outputs = draw.integer(48, 240, 16), draw.integer(24, 120, 8)
     entries = inputs * outputs
-    mask, kept = draw.pick([("A 2:4 mask is applied", entries // 2),
+    mask, kept = draw.pick([("A 2:4 mask (two of every four weights go) is applied", entries // 2),
                             ("A mask removes 75 % of its weights", entries // 4),
                             ("A mask removes a quarter of its weights", entries * 3 // 4)])
     return draw.number(
@@ -1084,7 +1083,7 @@ def answer_4(draw):
 # === END MARK SCHEME ===
 
 # %% [markdown] key="challenge"
-# ## Challenge
+# ## Extra: challenge
 #
 # Beat the global cut. Remove **at least 90 %** of LeNet's weights, with no training, and keep more validation
 # accuracy than `global_masks(model, 0.9)` does. The sensitivity scan tells you where to be gentle.
@@ -1105,7 +1104,7 @@ print("You beat it." if better and round(sparsity(mine), 4) >= 0.9 else "Not yet
 # ## Key result
 # *Short path*
 
-# %% play=true key="key-result"
+# %% play=true key="key-result" tags=["hide-input"]
 points_lost = 100 * (before.accuracy - after.accuracy)
 display(Markdown(
     f"**LeNet can lose {chosen:.0%} of its weights, with no training, for {points_lost:.1f} "

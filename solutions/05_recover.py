@@ -15,15 +15,15 @@
 # You need some PyTorch: a training loop, a loss, gradients. And you need masks, from lesson 04: a mask says `True`
 # where a weight stays and `False` where it is set to 0.
 #
-# **Time:** 50 minutes to read, guess and play, and about 40 for the four exercises and the function to debug.
-# Practice and cards take 25 minutes, quiz and reflection 20. The test at the start and the challenge at the end are
-# optional, 8 minutes each. Take breaks: everything that you write is kept when you save.
+# **Time:** about 75 minutes: 30 to read, guess and play, 27 for the three exercises and the function to debug, 18 for
+# quiz and reflection. Headings that begin with *Extra* lead to more: 52 minutes in all, with the practice. Exercise 3
+# is there, and earns points, too.
 #
-# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*; it takes up to a minute, for the
-# networks are really trained). Then read only the four sections marked *Short path*, answer their guesses, and move
-# their sliders.
+# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). It takes up to a minute, for networks are
+# really trained. Then read what is marked *Short path*, up to the next heading; answer the guesses there and move the
+# sliders.
 
-# %% setup=true key="setup"
+# %% setup=true key="setup" tags=["hide-input"]
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -52,7 +52,7 @@ from shrinklab.train import Recipe, set_seed
 from shrinklab.widgets import Guess, Job, Placement, Practice, RecallCards, explore, fine_tune_job, recover_explorer
 
 # %% [markdown] key="test-first"
-# ## Test first
+# ## Extra: test first
 #
 # This is optional. Ten questions over the whole lesson show what you know already.
 # At the end each section is strong, shaky or weak, with a link to what to read.
@@ -301,7 +301,7 @@ ipywidgets.VBox([batches, result])
 # **Pitfall: forgetting the mask.** The switch turns it on: the same steps, with no mask to hold. Tick it and compare
 # the two columns. Accuracy says nothing about the mistake; zeros and bytes do.
 
-# %% play=true key="pitfall-mask"
+# %% play=true key="pitfall-mask" tags=["hide-input"]
 def fine_tune(batches, forget_the_mask):
     networks = {"mask held": after_steps(batches, masks)}
     if forget_the_mask:
@@ -394,7 +394,7 @@ expect(counts, [7, 7], id="rounded", hint="2.8 of ten weights are 3, and 3.2 are
 # from above beside the right one, on LeNet and with no training: from all weights, the same smallest ones go again
 # in each round.
 
-# %% play=true key="pitfall-rounds"
+# %% play=true key="pitfall-rounds" tags=["hide-input"]
 def rounds_of_a_fifth(rounds, count_from_all):
     amount = {"of what is left": 1 - 0.8 ** rounds}
     if count_from_all:
@@ -502,7 +502,7 @@ Guess("99 % go. Which plan keeps least accuracy?",
       explain="One big cut leaves weights that were chosen in a network of full size. With training in between, the "
               "choice is made again and again, in the network that is to do the work.")
 
-# %% play=true key="ways-picture"
+# %% play=true key="ways-picture" tags=["hide-input"]
 table = ways.pivot_table(index="plan", columns="amount", values="accuracy", sort=False)
 figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 plot.lines(ax, ways.groupby(["plan", "amount"], sort=False).accuracy.mean().reset_index(), "amount", "accuracy",
@@ -514,7 +514,7 @@ ax.set_title("Six epochs of training in all (dots: single runs; lines: their mea
 ax.set_xticks(table.columns, [f"{100 * end:.0f}" for end in table.columns])
 plt.show()
 
-# %% play=true key="ways-reading"
+# %% play=true key="ways-reading" tags=["hide-input"]
 apart = ways.groupby(["amount", "plan"]).accuracy.agg(lambda pair: pair.max() - pair.min()).groupby("amount").max()
 for end in table.columns:
     print(f"{end:.0%} gone:", ", ".join(f"{plan} {table.loc[plan, end]:.1%}" for plan in table.index),
@@ -544,7 +544,7 @@ print(f"gradual, LeNet, 95 % gone: {lost:.1f} points lost; Zhu and Gupta, Incept
 # Larger networks need to rewind to a network that has been trained a little (Frankle and others, 2020).
 
 # %% [markdown] key="exercise-3"
-# ### Exercise 3: a ticket
+# ### Extra: exercise 3, a ticket
 #
 # Write `lottery_ticket(start, trained, amount)` for one tensor of weights, at its start and after training.
 #
@@ -603,7 +603,7 @@ expect(counts, [0.0, 4.0], id="rounded", needs="rewound",
 ### END HIDDEN TESTS
 
 # %% [markdown] key="lottery-plan"
-# ### The experiment
+# ### Extra: the experiment
 #
 # 1. Draw new weights for a LeNet, and keep them. Train a copy: four epochs on 1,500 images.
 # 2. Your `lottery_ticket` drops 80 %, over all layers together.
@@ -653,7 +653,7 @@ Guess("After the first epoch: which of the three reads most images right?",
       lambda: early.idxmax(), choices=["rewound", "reinitialized", "shuffled"],
       explain="At this point the ticket is far ahead. Now see how long the lead lasts.")
 
-# %% play=true key="lottery-picture"
+# %% play=true key="lottery-picture" tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 plot.lines(ax, learning.groupby(["start", "epoch"], sort=False).accuracy.mean().reset_index(), "epoch", "accuracy",
            by="start")
@@ -666,7 +666,7 @@ ax.set(title="80 % gone before training began (means of two runs)", xticks=range
 ax.legend(loc="lower right", fontsize="small")
 plt.show()
 
-# %% play=true key="lottery-reading"
+# %% play=true key="lottery-reading" tags=["hide-input"]
 print(f"dense network after {same_training.epochs} epochs: {accuracy(dense, images):.1%} (one run)")
 for name in final.index:
     each = ", ".join(f"{value:.1%}" for value in tickets[tickets.start == name].accuracy)
@@ -722,7 +722,7 @@ Job("Train all three for twelve epochs", train_longer)
 #
 # A label names one digit. The whole network's answer says more. Here is the image on which it is least sure.
 
-# %% play=true key="least-sure"
+# %% play=true key="least-sure" tags=["hide-input"]
 answers = predict(model, images.images)
 place = int(answers.softmax(1).max(1).values.argmin())
 chances = answers[place].softmax(0)
@@ -895,7 +895,7 @@ Guess("300 images, each way at its better learning rate. By how many points does
       explain="The teacher has seen 56,000 images. Some of what it learned there reaches the student through its "
               "answers to these 300.")
 
-# %% play=true key="distil-reading"
+# %% play=true key="distil-reading" tags=["hide-input"]
 runs = taught.groupby(["learns from", "learning rate"]).accuracy.agg(["min", "max", "mean"])
 runs.columns = ["lower run", "higher run", "mean"]
 print(f"the teacher's lead, each at its better rate: {100 * (best['teacher'] - best['labels']):.1f} points")
@@ -939,7 +939,7 @@ untrained = enough["no training"].last_valid_index()
 Guess(f"With no training LeNet can lose {untrained:.0%} for less than a point. How much with rounds and a teacher?",
       lambda: 100 * chosen, unit="%", explain="Fine-tuning has moved the cliff.")
 
-# %% play=true key="choice-picture"
+# %% play=true key="choice-picture" tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 plot.lines(ax, choice.melt(ignore_index=False, var_name="way", value_name="accuracy").reset_index(), "amount",
            "accuracy", by="way")
@@ -960,7 +960,7 @@ small = next(one.tuned for one in taught_run if one.amount == chosen)
 before_all, after_all = measure(model, data.test), measure(small, data.test)
 pd.DataFrame({"whole": dict(before_all.rows()), f"{chosen:.0%} zero": dict(after_all.rows())})
 
-# %% play=true key="verdict"
+# %% play=true key="verdict" tags=["hide-input"]
 judged = verdict(before_all, after_all, Budget(file="sparse_bytes"))
 reasons = "\n".join(f"- {reason}" for reason in judged.reasons)
 display(Markdown(f"With the sparse file: **{judged.rating}**\n\n{reasons}"))
@@ -985,7 +985,7 @@ print(f"sparse file, cut with no training to {untrained:.0%}: {only_cut:,} bytes
 # - **Choosing on the images that judge.** The epoch that is kept, the rate, the amount: all chosen on validation.
 
 # %% [markdown] key="practice-text"
-# ## Practice
+# ## Extra: practice
 #
 # From easy to hard, with hints and full solutions. At the end you see which sections to read again.
 
@@ -1117,7 +1117,7 @@ def answer_5(draw):
 # === END MARK SCHEME ===
 
 # %% [markdown] key="challenge"
-# ## Challenge
+# ## Extra: challenge
 #
 # 98 % of LeNet's weights must go, and you have **four epochs on 1,000 images**. The bar is one cut and four epochs
 # with the labels. Beat it by **2 points** on the 1,000 `images`. The more settings you try, the more these images
@@ -1141,7 +1141,7 @@ print(f"bar {low:.1%}, yours {high:.1%}:", "you beat it." if fair and high >= lo
 # ## Key result
 # *Short path*
 
-# %% play=true key="key-result"
+# %% play=true key="key-result" tags=["hide-input"]
 points_lost = 100 * (before_all.accuracy - after_all.accuracy)
 display(Markdown(
     f"**Cut in rounds and fine-tuned in between, LeNet can lose {chosen:.0%} of its weights for {points_lost:.1f} "

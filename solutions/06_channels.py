@@ -12,14 +12,11 @@
 #
 # You need some PyTorch: convolutions, batch norm, what a forward pass is. Lesson 04 helps, but is not needed.
 #
-# **Time:** 45 minutes to read, guess and play, and about 30 for the three exercises and the function to debug.
-# Practice and cards take 25 minutes, quiz and reflection 15. The test at the start and the challenge at the end are
-# optional, 8 minutes each.
+# **Time:** about 71 minutes: 30 to read, guess and play, 25 for the three exercises and the function to debug, 16 for
+# quiz and reflection. Headings that begin with *Extra* lead to more: 47 minutes in all, with the practice.
 #
-# **Points:** 8 for the exercises, 2 for the debugging, 4 for the quiz, 3 for the reflection.
-#
-# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then read only the four sections marked
-# *Short path*, answer their guesses and move the first explorer.
+# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then read what is marked *Short path*, up to
+# the next heading; answer the guesses there and move the sliders.
 
 # %% setup=true key="setup" tags=["hide-input"]
 from types import SimpleNamespace
@@ -55,7 +52,7 @@ from shrinklab.train import Recipe
 from shrinklab.widgets import Guess, Placement, Practice, RecallCards, channels_explorer, explore
 
 # %% [markdown] key="test-first"
-# ## Test first
+# ## Extra: test first
 #
 # This is optional. Ten questions over the whole lesson show what you know already.
 # At the end each section is strong, shaky or weak, with a link to what to read.
@@ -86,7 +83,7 @@ look = data.train.images[:200]  # training photos, used without their labels
 def right(network):
     return accuracy(fast(network), photos)  # fast: the same predictions, sooner
 
-# %% play=true key="photos"
+# %% play=true key="photos" tags=["hide-input"]
 figure, axes = plt.subplots(1, 8, figsize=(9, 1.6), layout="constrained")
 answers = predict(resnet, photos.images[:8]).argmax(1)
 plot.images(axes, data.to_pixels(photos.images[:8]), [f"says {data.classes[answer]}" for answer in answers])
@@ -515,7 +512,7 @@ print("a depthwise weight:", tuple(mobile.blocks[1].depthwise.weight.shape), "= 
 # `block1.conv2`: same number, own choice. There is no error message. Tick it, and compare.
 # Both networks get new batch-norm statistics, which a later section explains.
 
-# %% play=true key="pitfall-addition"
+# %% play=true key="pitfall-addition" tags=["hide-input"]
 few = photos[:250]  # a slider should answer at once
 
 def recalibrated_share(network):
@@ -700,7 +697,7 @@ for share in (0.0, 0.125, 0.25, 0.375, 0.5):
         rows.append({"way": f"{way}, recalibrated", "amount": share, "accuracy": right(small)})
 curve = pd.DataFrame(rows)
 
-# %% play=true key="curve-picture"
+# %% play=true key="curve-picture" tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 plot.lines(ax, curve, "amount", "accuracy", by="way")
 ax.set(title=f"ResNet8 on {len(photos)} validation photos, no training after the cut", ylim=(0, 1),
@@ -711,8 +708,8 @@ print(f"an eighth removed: {at['smallest filters, as cut']:.1%} as cut, {at['sma
       f"recalibrated, {at['by lot, recalibrated']:.1%} by lot")
 
 # %% [markdown] key="curve-after"
-# Never judge a cut network before its batch norms have looked again: the line "as cut" judges old statistics, not
-# channels. The line "by lot" is the **control**. The choice of channels is worth the gap to it.
+# Never judge a cut network before its batch norms have looked again: the line "as cut" judges old statistics. The line
+# "by lot" is the **control**. The choice of channels is worth the gap to it.
 #
 # Use training images for this. Statistics taken from test images would leak the test set into the network.
 #
@@ -738,7 +735,7 @@ masked = apply_masks(resnet, zero)
 apart = (predict(masked, photos.images[:100]) - predict(removed, photos.images[:100])).abs().max()
 print(f"{sparsity(masked):.0%} of the weights are zero; largest difference of the logits: {apart:.0e}")
 
-# %% play=true key="mask-or-cut-table"
+# %% play=true key="mask-or-cut-table" tags=["hide-input"]
 rows = {}
 for name, network in (("whole", resnet), ("masked", masked), ("removed", removed)):
     timed = latency(lambda network=network: network(data.example), repeats=200)
@@ -750,7 +747,12 @@ pd.DataFrame(rows)
 # Same zeros, same answers. The mask saves nothing here. The removal saves bytes and work, and the time follows, with no
 # special file format and no special kernel.
 #
-# But compare the last two rows: on most machines the time falls less than the MACs. Take it to the extreme.
+# But compare the last two rows: on most machines the time falls less than the MACs.
+
+# %% [markdown] key="time-floor"
+# ### Why does the clock lag behind?
+#
+# Take it to the extreme.
 
 # %% play=true key="predict-floor" tags=["hide-input"]
 Guess("Leave one single channel in every layer: 0.4 % of the MACs. How many per cent of the time does one photo take?",
@@ -769,7 +771,7 @@ for share in (0.0, 0.125, 0.25, 0.375, 0.5, 0.625, 0.75, 1.0):
     rows += [{"what": what, "amount": share, "left": value} for what, value in left.items()]
 costs = pd.DataFrame(rows)
 
-# %% play=true key="time-picture"
+# %% play=true key="time-picture" tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 plot.lines(ax, costs, "amount", "left", by="what")
 ax.set(title="What is left of ResNet8: work, bytes and time (one photo, one thread)", ylim=(0, 1.1),
@@ -780,7 +782,7 @@ for share in (0.25, 0.5, 1.0):
     print(f"{share:.0%} removed: {at['MACs']:.1%} of the MACs, {at['time']:.0%} of the time")
 
 # %% [markdown] key="time-why"
-# Why does the clock lag behind?
+# The clock lags behind for three reasons.
 #
 # - **A fixed part.** Calling a layer costs time, however small it is. One channel a layer shows this floor.
 # - **Work that shrinks more slowly.** Batch norm, ReLU and additions touch every value once. Half the channels halve
@@ -790,7 +792,7 @@ for share in (0.25, 0.5, 1.0):
 #
 # The last point can be seen on a single convolution.
 
-# %% play=true key="blocks"
+# %% play=true key="blocks" tags=["hide-input"]
 counts = list(range(8, 41, 2))
 times = []
 for count in counts:
@@ -814,7 +816,7 @@ plt.show()
 # Large networks have it better: the fixed part weighs little beside the work. On ours it weighs a lot.
 
 # %% [markdown] key="recover"
-# ## Give the rest a chance
+# ## Extra: give the rest a chance
 #
 # Not every group minds as much. Take half of one group, leave the others whole, and look again: this is the
 # **sensitivity scan** of lesson 04, for channels.
@@ -937,7 +939,7 @@ display(Markdown(f"**{judged.rating}**\n\n{reasons}"))
 # ResNet8 was built small, with few channels to spare. Is that the fault of channel pruning, or of this network?
 # Do the same with LeNet, which has plenty in its linear layers. The shares were chosen on validation digits.
 
-# %% play=true key="verdict-lenet"
+# %% play=true key="verdict-lenet" tags=["hide-input"]
 mnist = load("mnist")
 stays = channel_masks(lenet, {"conv2": 0.25, "fc1": 0.5, "fc2": 0.5}, example=mnist.example)
 slim = remove_channels(reconstruct(lenet, stays, mnist.train.images[:200]), stays, example=mnist.example)
@@ -966,7 +968,7 @@ display(Markdown(f"**{judged.rating}**\n\n{reasons}"))
 # - **Taking MACs for milliseconds.** Time the network on the device that you ship to.
 
 # %% [markdown] key="practice-text"
-# ## Practice
+# ## Extra: practice
 #
 # From easy to hard, with hints and full solutions. At the end you see which sections to read again.
 
@@ -1081,7 +1083,7 @@ def answer_4(draw):
 # === END MARK SCHEME ===
 
 # %% [markdown] key="challenge"
-# ## Challenge
+# ## Extra: challenge
 #
 # Beat equal shares. Leave **at most 60 %** of ResNet8's MACs, with `reconstruct` and no training, and keep more of
 # the 1,000 validation photos than equal shares do. The scan tells you where to be gentle. Fill in your shares and run
@@ -1102,7 +1104,7 @@ print("You beat it." if my_work <= 0.6 and my_right > bar_right else "Not yet.")
 # ## Key result
 # *Short path*
 
-# %% play=true key="key-result"
+# %% play=true key="key-result" tags=["hide-input"]
 work, clock = 100 * after.macs / before.macs, 100 * after.latency_ms / before.latency_ms
 pace = "really runs faster" if clock < 95 else "runs hardly faster here"
 display(Markdown(

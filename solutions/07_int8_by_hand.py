@@ -13,14 +13,15 @@
 #
 # You need some PyTorch: tensors, layers, and what a forward pass is.
 #
-# **Time:** 60 minutes to read, guess and play, and about 40 for the four exercises and the function to debug.
-# Practice and cards take 25 minutes, quiz and reflection 15. The test at the start and the challenge at the end are
-# optional, 8 minutes each. Take breaks: everything that you write is kept when you save.
+# **Time:** about 74 minutes: 32 to read, guess and play, 26 for the three exercises and the function to debug, 16 for
+# quiz and reflection. Headings that begin with *Extra* lead to more: 64 minutes in all, with the practice. Exercise 3
+# is there, and earns points, too.
 #
-# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*) and scroll back to the top; the end gives the
-# answer away. Read only the four sections marked *Short path*, answer their guesses, and move their sliders.
+# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Scroll back to the top, for the end gives the
+# answer away. Then read what is marked *Short path*, up to the next heading; answer the guesses there and move the
+# sliders.
 
-# %% setup=true key="setup"
+# %% setup=true key="setup" tags=["hide-input"]
 import copy
 
 import ipywidgets
@@ -48,7 +49,7 @@ from shrinklab.quantize import (
 from shrinklab.widgets import Guess, Placement, Practice, RecallCards, bits_explorer, explore
 
 # %% [markdown] key="test-first"
-# ## Test first
+# ## Extra: test first
 #
 # This is optional. Ten questions over the whole lesson show what you know already.
 # At the end each section is strong, shaky or weak, with a link to what to read.
@@ -406,7 +407,7 @@ show()
 ipywidgets.VBox([slider, result])
 
 # %% [markdown] key="clip-text"
-# ### Clip on purpose
+# ### Extra: clip on purpose
 #
 # Must the grid reach as far as the largest weight? `explore` makes sliders for any function. This one lets your grid
 # cover only a share of the range, and clips the rest. Steps get finer, and the few large weights get it wrong.
@@ -465,7 +466,7 @@ Guess(f"With 6 bits the weights of fc1 have an SQNR of {coarse:.1f} dB. How many
       lambda: sqnr(layer, fake_quantize(layer, weight_qparams(layer, 7, per_channel=False))), unit="dB",
       explain="A quarter of the noise is 10 log10(4) = 6.02 dB more. That is the rule: about 6 dB for each bit.")
 
-# %% play=true key="sqnr-run"
+# %% play=true key="sqnr-run" tags=["hide-input"]
 rows = []
 for name, weight in model.named_parameters():
     for bits in range(2, 9):
@@ -478,7 +479,7 @@ plot.lines(ax, noise, "bits", "SQNR", by="layer")
 ax.set(title="LeNet's weights: one symmetric grid for each layer", xlabel="bits of each weight", ylabel="SQNR (dB)")
 plt.show()
 
-# %% play=true key="sqnr-reading"
+# %% play=true key="sqnr-reading" tags=["hide-input"]
 gain = noise.pivot(index="bits", columns="layer", values="SQNR").diff()
 for bits in range(3, 9):
     print(f"from {bits - 1} to {bits} bits: {gain.loc[bits].min():.1f} to {gain.loc[bits].max():.1f} dB more, "
@@ -516,7 +517,7 @@ Guess("The values after LeNet's first ReLU go on a symmetric grid with 8 bits, i
       unit="integers",
       explain="No value is negative, so the integers from -127 to -1 wait for nothing: half of the grid, or one bit.")
 
-# %% play=true key="kind-activations"
+# %% play=true key="kind-activations" tags=["hide-input"]
 with torch.inference_mode():
     after_relu = model.conv1(images.images[:200]).relu()
 kernel = model.conv1.weight.detach()
@@ -580,7 +581,7 @@ print("products in one sum of fc1:", model.fc1.in_features)
 # tens of thousands of products, and integers of 32 bits are added without any error.
 
 # %% [markdown] key="exercise-3"
-# ### Exercise 3: an integer matrix product
+# ### Extra: exercise 3, an integer matrix product
 #
 # Write `integer_matmul(x, zero_point, weight)`: for each row of `x` and each row of `weight` the sum of
 # `(x - zero_point) * weight`.
@@ -652,7 +653,7 @@ expect(student("integer_matmul", many_x, 131, many_w), exact, id="random", needs
 # zero point too. Which new sum has to be made for every input? That is the work that symmetric weights save.
 
 # %% [markdown] key="product-use-text"
-# ### LeNet's linear layers in integers
+# ### Extra: LeNet's linear layers in integers
 #
 # Now your product does the work of LeNet's three linear layers. Weights and inputs are integers, the sums too. The
 # grid of each input covers what these images bring; lesson 08 is about choosing it ahead.
@@ -796,6 +797,9 @@ expect(found[1], theirs.bias, id="resnet8-bias", needs="bias", rtol=1e-4, atol=1
 # **Going further.** What if the batch norm stands *before* the convolution? The weights can take the gain, along
 # another dimension. Why does the bias go wrong at the border of the image, where the convolution pads with zeros?
 
+# %% [markdown] key="fold-real"
+# ### Extra: fold a whole network
+
 # %% play=true key="load-resnet"
 photos = load("cifar10").validation[:250]
 resnet = pretrained("resnet8")
@@ -840,7 +844,7 @@ print(f"one image takes {times[1] / times[0]:.2f} times as long as before")
 # others small ones. That is the next section.
 
 # %% [markdown] key="channel"
-# ## One grid for a layer, or one for each channel
+# ## Extra: one grid for a layer, or one for each channel
 #
 # - **Per tensor:** one grid for all weights of a layer. The largest weight sets the step for all.
 # - **Per channel:** each output channel has a grid, with a scale of its own.
@@ -890,7 +894,7 @@ for bits in (2, 3, 4, 5, 6, 8):
             rows.append({"way": way, "bits": bits, "accuracy": right, "changed": flip_rate(base, answers)})
 ways = pd.DataFrame(rows)
 
-# %% play=true key="ways-picture"
+# %% play=true key="ways-picture" tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(6.5, 3.6), layout="constrained")
 plot.lines(ax, ways[ways.bits >= 4], "bits", "accuracy", by="way")  # fewer: the next section
 ax.axhline(float_right, color="black", linestyle="--", linewidth=1)
@@ -899,7 +903,7 @@ ax.set(title=f"ResNet8, weights rounded, {len(photos)} validation photos", xlabe
        xticks=[4, 5, 6, 8])
 plt.show()
 
-# %% play=true key="ways-reading"
+# %% play=true key="ways-reading" tags=["hide-input"]
 at_four = ways[ways.bits == 4].set_index("way").accuracy
 print(f"floats: {float_right:.1%} right. With 4 bits:")
 for way, right in at_four.items():
@@ -929,7 +933,6 @@ print(f"one grid for each layer: {sizes[False]:,} bytes, one for each channel: {
 
 # %% [markdown] key="few"
 # ## Too few bits
-# *Short path*
 #
 # So 8 bits cost next to nothing. How far down does that go? ResNet8 has more layers than LeNet, and a harder task:
 # it tells ten kinds of things apart on small photos, CIFAR-10. Here it has one symmetric grid for each channel, with 8
@@ -952,7 +955,7 @@ Guess("Three bits less cost next to nothing. How many per cent of the photos are
 # Look at the second line too. The **flip rate** is the share of predictions that differ from those of the float
 # network, right or wrong.
 
-# %% play=true key="pitfall-bits"
+# %% play=true key="pitfall-bits" tags=["hide-input"]
 def too_few_bits(bits, trust_the_flat_part):
     answers = predict(rounded(folded, bits, per_channel=True), photos.images).argmax(1)
     right, changed = (answers == photos.labels).double().mean().item(), flip_rate(base, answers)
@@ -965,7 +968,7 @@ def too_few_bits(bits, trust_the_flat_part):
 
 explore(too_few_bits, bits=ipywidgets.IntSlider(value=5, min=2, max=8, description="bits"), trust_the_flat_part=False)
 
-# %% play=true key="few-picture"
+# %% play=true key="few-picture" tags=["hide-input"]
 curves = pd.concat([each.reset_index()[["bits"]].assign(what=what, share=100 * each[column].values)
                     for what, column in (("accuracy", "accuracy"), ("predictions changed", "changed"))])
 figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
@@ -1068,6 +1071,8 @@ pd.DataFrame({"floats": dict(before.rows()), **{f"{bits} bits": dict(one.rows())
              ).fillna("")
 
 # %% [markdown] key="measure-resnet-text"
+# ### Extra: ResNet8 in 8 bits
+#
 # ResNet8 once more, with 8 bits for weights and activations, on the first 1,000 test photos. All 10,000 would
 # take this page too long, and the interval says what that costs. Compare the two lines with each other, not with the
 # 250 validation photos above: on so few, accuracy may be off by several points.
@@ -1085,11 +1090,13 @@ change = 100 * (resnet_after.accuracy - resnet_before.accuracy)
 print(f"accuracy changes by {change:+.1f} points here; Krishnamoorthi (2018) reports within 2 % of the floats")
 
 # %% [markdown] key="verdict-text"
+# ### The verdict
+#
 # `verdict` applies the course's rules of thumb. Good is an accuracy drop under 2 points, a file 50 % smaller, a latency
 # 30 % lower. Bad is a drop over 5 points, which nothing makes up for, or no saving worth having. Between lies
 # **borderline**.
 
-# %% play=true key="verdict"
+# %% play=true key="verdict" tags=["hide-input"]
 for name, judged in ((f"LeNet, {chosen} bits", verdict(before, after[chosen])),
                      ("ResNet8, 8 bits", verdict(resnet_before, resnet_after))):
     reasons = "\n".join(f"- {reason}" for reason in judged.reasons)
@@ -1111,7 +1118,7 @@ for name, judged in ((f"LeNet, {chosen} bits", verdict(before, after[chosen])),
 # - **Taking a simulation for a saving.** Weigh the file of integers, and time the kernel that you ship.
 
 # %% [markdown] key="practice-text"
-# ## Practice
+# ## Extra: practice
 #
 # From easy to hard, with hints and full solutions. At the end you see which sections to read again.
 
@@ -1227,7 +1234,7 @@ def answer_4(draw):
 # === END MARK SCHEME ===
 
 # %% [markdown] key="challenge"
-# ## Challenge
+# ## Extra: challenge
 #
 # Layers differ. Give each layer of ResNet8 bits of its own, from 2 to 8. Your file may have **no more bytes** than the
 # one with 4 bits everywhere. Get **at least 1 point more** of 500 validation photos right. Which layers are small and
@@ -1253,7 +1260,7 @@ print("You beat it." if better and quantized_bytes(mine) <= quantized_bytes(bar)
 # ## Key result
 # *Short path*
 
-# %% play=true key="key-result"
+# %% play=true key="key-result" tags=["hide-input"]
 points_lost = 100 * (before.accuracy - after[chosen].accuracy)
 display(Markdown(
     f"**LeNet needs {chosen} of the 32 bits of a weight: its file gets "

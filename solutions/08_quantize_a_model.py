@@ -14,14 +14,14 @@
 # You need some PyTorch: tensors, layers, and what a forward pass is. Lesson 07 builds the integer grid by hand. What
 # you need of it is repeated here.
 #
-# **Time:** 50 minutes to read, guess and play, and about 30 for the three exercises and the function to debug.
-# Practice and cards take 25 minutes, quiz and reflection 20. The test at the start and the challenge at the end are
-# optional, 8 and 10 minutes. Take breaks: everything that you write is kept when you save.
+# **Time:** about 70 minutes: 36 to read, guess and play, 18 for the two exercises and the function to debug, 16 for
+# quiz and reflection. Headings that begin with *Extra* lead to more: 53 minutes in all, with the practice. Exercise 2
+# is there, and earns points, too.
 #
-# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then read only the four sections marked
-# *Short path*, answer their guesses, and move the sliders of the first.
+# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then read what is marked *Short path*, up to
+# the next heading; answer the guesses there and move the sliders.
 
-# %% setup=true key="setup"
+# %% setup=true key="setup" tags=["hide-input"]
 import tempfile
 from dataclasses import replace
 
@@ -56,7 +56,7 @@ from shrinklab.quantize import (
 from shrinklab.widgets import Guess, Placement, Practice, RecallCards, calibration_explorer, explore
 
 # %% [markdown] key="test-first"
-# ## Test first
+# ## Extra: test first
 #
 # This is optional. Ten questions over the whole lesson show what you know already.
 # At the end each section is strong, shaky or weak, with a link to what to read.
@@ -101,7 +101,7 @@ print(f"largest difference between their outputs: {furthest:.6f}")
 # photo. So some photos run through the network first, and the range of each value is written down: **calibration**.
 #
 # `quantize_model` does all this, and a `Scheme` says how. The integers are simulated in floats, with the same results
-# as integer kernels give. At the end we write the real file and run it.
+# as integer kernels give.
 
 # %% key="first-int8"
 one_grid = Scheme(weight_bits=8, activation_bits=8, per_channel=False)  # one grid for all weights of a layer
@@ -109,7 +109,7 @@ small = quantize_model(model, calibration, one_grid)
 print(small.layers["blocks.0.depthwise"].weight[0])
 
 # %% [markdown] key="predict-text"
-# Commit to a guess before you go on. A wrong guess is worth more here than none: you will remember the answer.
+# Commit to a guess before you go on.
 
 # %% play=true key="predict-trained" tags=["hide-input"]
 Guess("MobileNet as trained, all in 8 bits. How many points of accuracy does that cost, on these 400 photos?",
@@ -149,8 +149,6 @@ calibration_explorer()
 # What to look for: at 8 bits the four observers do about equally well. At 4 or 5 bits they do not.
 # The whole range leaves coarse steps. A cut far inside clips too much. The best place lies between.
 # For the weights, one grid for each channel beats one for the layer, and the more so the fewer the bits.
-#
-# Try the same on the other network: write `calibration_explorer(rescaled)` into a new cell.
 
 # %% [markdown] key="dynamic"
 # ## Who chooses the range, and when?
@@ -301,7 +299,7 @@ ipywidgets.VBox([kept, result])
 # the error that each leaves.
 
 # %% [markdown] key="exercise-2"
-# ### Exercise 2: the cut with the smallest error
+# ### Extra: exercise 2, the cut with the smallest error
 #
 # Write `best_cut(values, cuts, bits)`. The values are 0 or above, as after a ReLU. For each candidate in `cuts`:
 #
@@ -486,7 +484,6 @@ print(f"last batch:  {batches[-1].min():.2f} to {batches[-1].max():.2f}")
 
 # %% [markdown] key="real-data"
 # ## Calibrate and test on what will really come
-# *Short path*
 #
 # A camera will stand outside, by day and by night. Three teams calibrate the same network in 8 bits.
 #
@@ -507,7 +504,7 @@ def all_lights(images):
     """Every third photo as taken, every third dark, every third bright and shifted."""
     return torch.cat([images[0::3], relit(images[1::3], 0.35), relit(images[2::3], 1.8, shift=4)])
 
-# %% play=true key="lights-picture"
+# %% play=true key="lights-picture" tags=["hide-input"]
 figure, axes = plt.subplots(1, 6, figsize=(8, 1.7), layout="constrained")
 shown = torch.cat([photos.images[5:7], relit(photos.images[5:7], 0.35), relit(photos.images[5:7], 1.8, 4)])
 titles = ["as taken", "as taken", "dark", "dark", "bright, shifted", "bright, shifted"]
@@ -546,7 +543,7 @@ Guess(f"In floats the network gets {in_floats:.1%} of the photos in all lights r
 # would report, from images like those that it calibrated on. Tick it, and go through the three teams.
 # Compare the two figures of each.
 
-# %% play=true key="pitfall-real"
+# %% play=true key="pitfall-real" tags=["hide-input"]
 def team_report(calibrated_on, test_on_the_same_kind):
     report = reports[calibrated_on]
     figures = {"answers that 8 bits changed, on real photos in all lights": f"{report['real']:.1%}",
@@ -586,7 +583,7 @@ print("one for each channel:", [[round(w, 2) for w in row] for row in fake_quant
 # The large channel dictates the steps. The small one is rounded to nothing: its channel is dead.
 # Now the real layers. For each channel of one depthwise layer: how far from 0 does its largest weight lie?
 
-# %% play=true key="ranges"
+# %% play=true key="ranges" tags=["hide-input"]
 figure, ax = plt.subplots(figsize=(6.5, 3.4), layout="constrained")
 ratios, equalized = {}, equalize(rescaled)
 # fold_batch_norm multiplies each batch norm into the layer before it, as quantize_model does.
@@ -606,15 +603,19 @@ for name, ratio in ratios.items():
     print(f"{name:25} largest over median: {ratio:.1f}")
 
 # %% [markdown] key="ranges-after"
-# In the network as trained, the channels lie within a small factor of each other. In the rescaled network, half of the
-# channels have fewer than ten steps left, and the lowest not even one. The third line is a cure: the next section
-# shares the range of each channel between two layers.
+# As trained, the channels lie within a small factor of each other. In the rescaled network, half of them have fewer
+# than ten steps left, and the lowest not even one. The third line is a cure: see the next section.
 
 # %% play=true key="predict-channel" tags=["hide-input"]
 Guess("The rescaled network again, 8 bits, now with a weight grid for each channel. How many per cent are right?",
       lambda: 100 * accuracy(quantize_model(rescaled, calibration, Scheme())), unit="%",
       explain="Each channel has a whole grid to itself again. Not all is well: an activation has one grid for all its "
               "channels, and those are as uneven as before.")
+
+# %% [markdown] key="bits-table-text"
+# ### Where is the fault?
+#
+# Three networks, three ways to give them bits.
 
 # %% play=true key="bits-table"
 networks = {"as trained": model, "rescaled": rescaled, "rescaled, then equalized": equalized}
@@ -864,7 +865,7 @@ Guess(f"Weights in 4 bits, per channel: {quantized_bytes(four):,} bytes, {plain_
       "with the bits spread by sensitivity: how many per cent?", lambda: 100 * mixed_right, unit="%",
       explain="Bits went from the large patient layers to the small touchy ones.")
 
-# %% play=true key="mixed-result"
+# %% play=true key="mixed-result" tags=["hide-input"]
 bits = {name: layer.weight_grid.qparams.bits for name, layer in mixed_bits.layers.items()}
 print(", ".join(f"{name}: {count}" for name, count in bits.items()))
 print(f"4 bits: {quantized_bytes(four):,} bytes, {plain_right:.1%} right")
@@ -893,7 +894,7 @@ Guess("Three files, one photo at a time, one thread, in ONNX Runtime. Which is s
       explain="Dynamic quantization looks for the range of each layer's input, every time, and its convolution has "
               "no fast kernel in this runtime.")
 
-# %% play=true key="export-result"
+# %% play=true key="export-result" tags=["hide-input"]
 for name, runner in runners.items():
     print(f"{name:13} {runner.file_bytes:7,} bytes, {times[name].p50_ms:.3f} ms (median)")
 same = (runners["static int8"](photos.images).argmax(1) == predict(static_model, photos.images).argmax(1)).sum()
@@ -932,7 +933,7 @@ display(Markdown(f"**{judged.rating}**\n\n" + "\n".join(f"- {reason}" for reason
 # - **Taking the simulation for speed.** Integers simulated in floats are slow; measure the file in its runtime.
 
 # %% [markdown] key="practice-text"
-# ## Practice
+# ## Extra: practice
 #
 # From easy to hard, with hints and full solutions. At the end you see which sections to read again.
 
@@ -1045,7 +1046,7 @@ def answer_4(draw):
 # === END MARK SCHEME ===
 
 # %% [markdown] key="challenge"
-# ## Challenge
+# ## Extra: challenge
 #
 # The rescaled network must run with **4-bit weights and one grid for each layer**, on hardware that knows nothing
 # else. Activations have 8 bits. As it is, it guesses. Bring it to at least 80 % on 1,000 validation photos, with no
@@ -1068,7 +1069,7 @@ print("You saved it." if reached >= 0.8 and allowed else "Not yet.")
 # ## Key result
 # *Short path*
 
-# %% play=true key="key-result"
+# %% play=true key="key-result" tags=["hide-input"]
 points_lost = 100 * (before.accuracy - after.accuracy)
 display(Markdown(
     f"**Static int8 makes MobileNet's file {before.file_bytes / after.file_bytes:.1f} times smaller for "

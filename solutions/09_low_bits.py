@@ -15,16 +15,15 @@
 # You need some PyTorch: tensors, a training loop, what `backward` does. Lessons 07 and 08 help with grids and scales;
 # what is needed of them is said again here.
 #
-# **Time:** 55 minutes to read, guess and play, and about 40 for the four exercises and the function to debug.
-# Practice and cards take 25 minutes, quiz and reflection 15. The test at the start and the challenge at the end are
-# optional, 8 minutes each.
+# **Time:** about 75 minutes: 30 to read, guess and play, 29 for the three exercises and the function to debug, 16 for
+# quiz and reflection. Headings that begin with *Extra* lead to more: 58 minutes in all, with the practice. Exercise 4
+# is there, and earns points, too.
 #
-# **Points:** 15 for the exercises, 4 for the quiz, 3 for the reflection.
-#
-# **You have 10 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then scroll back to the top; the end gives the
-# answers away. Read only the four sections marked *Short path*, answer their guesses, and move their sliders.
+# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Scroll back to the top, for the end gives the
+# answer away. Then read what is marked *Short path*, up to the next heading; answer the guesses there and move the
+# sliders.
 
-# %% setup=true key="setup"
+# %% setup=true key="setup" tags=["hide-input"]
 import copy
 from dataclasses import replace
 from types import SimpleNamespace
@@ -55,7 +54,7 @@ from shrinklab.train import Recipe, fit
 from shrinklab.widgets import Bars, Guess, Job, Placement, Practice, RecallCards, explore, low_bits_explorer
 
 # %% [markdown] key="test-first"
-# ## Test first
+# ## Extra: test first
 #
 # This is optional. Ten questions over the whole lesson show what you know already.
 # At the end each section is strong, shaky or weak, with a link to what to read.
@@ -70,15 +69,13 @@ Placement("practice.yml")
 #
 # A grid of `b` bits has 2 to the power of `b` values, or one fewer where it is symmetric. Rounding moves each number
 # to the nearest of them. Here LeNet is rounded to 8, 4, 3 and 2 bits, with no training.
-#
-# The grids are those of lesson 08's observer "mse": it takes the grid on which rounding moves the numbers least.
 
 # %% key="load"
 data = load("mnist")
 model = pretrained("lenet")
 images = data.validation[:1000]  # images that no training has seen
 
-# %% play=true key="rounded"
+# %% play=true key="rounded" tags=["hide-input"]
 def round_to(bits, values):
     """LeNet with so many bits for its weights and for the values between its layers; no training."""
     scheme = Scheme(bits, values, per_channel=False, observer="mse", weight_observer="mse")
@@ -99,7 +96,7 @@ for bits in (8, 4, 3, 2):
 #
 # **Quantization-aware training**, QAT for short, does that. It trains on with the rounding switched on.
 # The next cell trains the network at several widths, each for two passes over 3,000 images. The sections below explain
-# how. It takes some seconds, and says nothing yet about the result.
+# how.
 
 # %% play=true key="train"
 few = SimpleNamespace(train=data.train[:3000], validation=images)
@@ -120,8 +117,8 @@ Guess("Rounded to two bits, LeNet lost more than a third of its right answers. T
 # Now play. Each move makes LeNet small again, writes its file and runs the 1,000 images. There are three ways:
 #
 # - *shared values (codebook)*: each layer has a small table, and each weight is one of its values;
-# - *even grid, weights*: the weights lie on a grid, and the values between the layers keep 8 bits;
-# - *even grid, everything*: the values between the layers have the bits of the slider, too.
+# - *even grid, weights*: the weights lie on a grid; the values between the layers keep 8 bits;
+# - *even grid, everything*: those values have the bits of the slider, too.
 #
 # Find out:
 #
@@ -139,14 +136,11 @@ low_bits_explorer(model, images, trained=trained)
 # - Rounding everything to two bits breaks the network, and training mends most of it. With the weights alone on the
 #   grid far less is lost: most of the harm is done by the values between the layers.
 # - The shared values lie closer together where the weights are many. An even grid cannot do that.
-# - With no training, the shared values hold out longest. At two bits they need hardly any. So there is a way that needs
-#   no training, with a catch that comes later: only the **file** is small.
-# - The part for the weights shrinks with each bit. Biases and header stay. A codebook's tables are the smaller, the
-#   fewer bits.
-#
-# *On the short path? Go on at "Rounding has no slope".*
-#
-# ### Train one yourself
+# - With no training, the shared values hold out longest. There is a catch: only the **file** is small.
+# - The part for the weights shrinks with each bit. Biases and header stay.
+
+# %% [markdown] key="train-one"
+# ### Extra: train one yourself
 #
 # Training takes too long for a slider, so it hangs on a button. Set bits and passes, press, and watch. You may cancel.
 
@@ -168,7 +162,6 @@ ipywidgets.VBox([bits_now, passes, button])
 
 # %% [markdown] key="slope"
 # ## Rounding has no slope
-# *Short path*
 #
 # Training asks one question of each weight: if you moved a little, would the loss fall? The answer is the derivative.
 # A rounded weight answers: if I move a little, nothing happens at all.
@@ -219,7 +212,7 @@ for step in range(6):
 # So training needs **two** weights: the float one, which remembers small moves, and the rounded one, which is used.
 # The float one is called the **latent weight**. When training is over, only the rounded one is kept.
 
-# %% play=true key="ste-picture"
+# %% play=true key="ste-picture" tags=["hide-input"]
 x = torch.linspace(-2.2, 2.2, 1201)
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 left.plot(x, x.round().clamp(-1, 1), color=plot.COLOURS[0], label="forwards: rounded, slope 0")
@@ -252,7 +245,6 @@ print("rounded weight, step by step:", seen)
 # %% [markdown] key="exercise-1"
 # ### Exercise 1: round forwards, pass backwards
 #
-# *On the short path? Go on at "When each pays".*
 #
 # Write `round_ste(x, gradient, low, high)`. It returns **two** tensors:
 #
@@ -360,7 +352,7 @@ class Rounding(torch.autograd.Function):
     def backward(ctx, gradient):
         return both_ways(*ctx.saved_tensors, gradient)[1]
 
-# %% play=true key="own-training"
+# %% play=true key="own-training" tags=["hide-input"]
 grids = quantize_model(model, scheme=Scheme(2, None, per_channel=False)).layers
 scales = {f"{name}.weight": layer.weight_grid.scale for name, layer in grids.items()}
 
@@ -381,7 +373,7 @@ def train_rounded(rounding, steps=60):
 def right_with(weights):
     return accuracy(lambda batch: functional_call(model, weights, (batch,)), images)
 
-# %% play=true key="own-result"
+# %% play=true key="own-result" tags=["hide-input"]
 def no_slope(x):
     return x.round().clamp(-1, 1)
 
@@ -460,7 +452,10 @@ expect(student("detached_round", block, torch.full((2, 2), -0.5), 0, 3),
 # One thing is new: the **scale**, the width of a grid's step. There are two ways to choose it.
 #
 # - An **observed scale** follows the weights: in each pass the grid is laid anew over them.
-# - A **learned scale** is trained like a weight (LSQ, Esser and others, 2020).
+# - A **learned scale** is trained like a weight (LSQ, Esser and others, 2020). It is the default of `qat`.
+
+# %% [markdown] key="scale-slope"
+# ### Extra: how does a scale learn?
 #
 # How can a scale have a gradient? Write `x` in steps, `v = x / scale`. The rounded value is `round(v) * scale`.
 # The scale stands in it twice. As a factor it brings the derivative `round(v)`. In `v` it brings `-v`: a wider step
@@ -480,13 +475,16 @@ for x in (0.15, 0.4, 0.9):
 # 1.8 steps are clipped to 1, and pull with the grid's end, 1. Each counts times the gradient that comes from above.
 # So all values of a layer have a say, and the scale goes where the loss falls.
 
+# %% [markdown] key="scales-text"
+# ### Two kinds of scales, measured
+
 # %% play=true key="scales-run"
 observed = qat(round_to(2, 2), model, few, recipe, scales="observed", progress=False)
 for name, network in (("learned scales", trained["all", 2]), ("observed scales", observed)):
     print(f"2 bits, {name}: {accuracy(network, data.validation):.1%} of {len(data.validation):,} validation images")
 
 # %% [markdown] key="scales-after"
-# On this small network the two lie within a point or so of each other. Learned scales are the default of `qat`.
+# On this small network the two lie within a point or so of each other.
 
 # %% play=true key="predict-eight" tags=["hide-input"]
 Guess("At which of these widths did training gain less than one point, or nothing?",
@@ -495,7 +493,7 @@ Guess("At which of these widths did training gain less than one point, or nothin
       choices=["8 bits", "4 bits, 8 bits", "3 bits, 4 bits, 8 bits", "2 bits"],
       explain="Training can only give back what rounding took. Where rounding takes nothing, nothing is to be had.")
 
-# %% play=true key="qat-curve"
+# %% play=true key="qat-curve" tags=["hide-input"]
 rows = []
 for bits in (2, 3, 4, 8):
     rows.append({"network": "rounded", "bits": bits, "accuracy": rounded_right[bits]})
@@ -509,7 +507,7 @@ ax.set(title=f"LeNet before and after QAT, {len(images):,} validation images",
 ax.legend()
 plt.show()
 
-# %% play=true key="qat-reading"
+# %% play=true key="qat-reading" tags=["hide-input"]
 table = curve.pivot(index="bits", columns="network", values="accuracy")
 for bits, row in table.iterrows():
     gain = 100 * (row["rounded, then trained"] - row["rounded"])
@@ -522,7 +520,7 @@ for bits, row in table.iterrows():
 # 3 bits, more at 2.
 
 # %% [markdown] key="control-text"
-# ### Is it the rounding, or the training alone?
+# ### Extra: is it the rounding, or the training alone?
 #
 # QAT trained for two passes. Perhaps any two passes would have helped. The **control** is the same training with no
 # rounding in it, and rounding at the end.
@@ -727,7 +725,7 @@ for name, network in (("grid of two bits, three values", round_to(2, 8)), ("code
 # symmetric grid gives away. The picture shows what it is used for: two of the four lie close to 0, where most weights
 # are. Do the same at three bits: seven clusters beside `round_to(3, 8)`.
 
-# %% play=true key="share-picture"
+# %% play=true key="share-picture" tags=["hide-input"]
 weight = model.fc1.weight.detach()
 steps = round_to(2, 8).layers["fc1"].weight_grid.qparams
 figure, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
@@ -839,7 +837,7 @@ Guess("conv1 has 150 weights, 600 bytes in float32. It gets a codebook of 8 bits
 # **Pitfall: forgetting the table.** "8 bits, so a quarter" counts the indices alone. In a small layer the table is the
 # larger part. Choose a layer and bits, then tick the switch and compare the two ratios.
 
-# %% play=true key="pitfall-table"
+# %% play=true key="pitfall-table" tags=["hide-input"]
 def layer_size(layer, bits, forget_the_table):
     row = codebook_sizes(share_weights(model, bits)).set_index("layer").loc[layer]
     dense, whole = 4 * row.weights, row.packed_bytes + row.table_bytes
@@ -852,7 +850,7 @@ def layer_size(layer, bits, forget_the_table):
 explore(layer_size, layer=["conv1", "conv2", "fc1", "fc2", "fc3"], bits=(2, 8), forget_the_table=False)
 
 # %% [markdown] key="coding"
-# ### Some indices are more common
+# ### Extra: some indices are more common
 #
 # Most weights are small, so the middle centroids are used far more often than the outer ones.
 # A **Huffman code** gives common indices short bit strings and rare ones long strings. No string is the start of
@@ -876,7 +874,7 @@ whole_numbers = dict.fromkeys(["weights", "packed_bytes", "huffman_bytes", "gzip
 sizes.drop(columns=["bits", "centroids"]).style.hide().format(whole_numbers | {"entropy_bits": "{:.2f}"})
 
 # %% [markdown] key="deep"
-# ### Prune, share, code: Deep Compression
+# ### Extra: Deep Compression
 #
 # Han and others (2016) put three things in a row and called it **Deep Compression**: prune (lesson 04) and train on,
 # share the weights that are left, and code the indices. After pruning most indices stand for 0. A Huffman code gives
@@ -907,7 +905,7 @@ stages.style.format({"bytes": "{:,}", "accuracy": "{:.1%}", "times smaller": "{:
 # bits on each zero, where the sparse file spends one. Only the code makes it pay.
 
 # %% [markdown] key="tune"
-# ## Train the shared values
+# ## Extra: train the shared values
 #
 # Centroids can be trained too. The indices stay, the table moves. All weights that share a centroid move together.
 # So by the chain rule the centroid's gradient is the **sum** of their gradients (Deep Compression, section 3.3).
@@ -920,7 +918,7 @@ pull = torch.tensor([1.0, 2.0, 3.0, -4.0])  # the gradient of each weight
 print("gradient of the two centroids:", table.grad.tolist())
 
 # %% [markdown] key="exercise-4"
-# ### Exercise 4: the gradient of a centroid
+# ### Extra: exercise 4, the gradient of a centroid
 #
 # Write `centroid_gradient(gradient, indices, clusters)`, with no autograd: for each of the `clusters` centroids the sum
 # of the gradients of its weights, 0 where it has none.
@@ -1027,10 +1025,9 @@ for name, network in (("k-means alone", share_weights(model, 2)), ("tables train
 # values; each weight stores its place in the table. In the file, common places get shorter codes than rare ones.
 #
 # Here are the two ways that need no training, on ResNet8, a harder case than LeNet. We look at 250 photos. One photo is
-# 0.4 points, so read the figures roughly. These 250 are harder than most: on all 10,000 test photos the float network
-# is right on 88.1 %.
+# 0.4 points, so read the figures roughly.
 
-# %% play=true key="pays-resnet"
+# %% play=true key="pays-resnet" tags=["hide-input"]
 photos, resnet = load("cifar10"), pretrained("resnet8")
 checked = photos.validation[:250]
 print(f"ResNet8, float32: {accuracy(resnet, checked):.1%} right, {file_bytes(resnet):,} bytes")
@@ -1045,7 +1042,7 @@ for bits in (6, 4, 3):
 # with eight values where the symmetric grid has seven. Even so it loses more than most uses can bear. The codebook's
 # file is the smaller one each time, thanks to the short codes.
 
-# %% play=true key="pays-time-run"
+# %% play=true key="pays-time-run" tags=["hide-input"]
 book = share_weights(model, 4)
 unpacked = book.to_float()
 whole_time = latency(lambda: model(data.example)).p50_ms
@@ -1074,11 +1071,10 @@ print(f"written out once:         {unpacked_time / whole_time:.2f} times as long
 #
 # - **Try rounding first.** It is the cheapest. At 8 bits there is hardly anything to win back.
 # - **Train when the device computes in few bits** and rounding loses more than you can bear. Fewer bits than 8 make a
-#   program faster only on hardware that has such arithmetic. Here, both run as simulations in floats.
-# - **Share when the file is what counts.** At two and three bits a codebook held out longer here than a
-#   grid. Every weight is a float again before it is used, so nothing runs faster.
+#   program faster only on hardware that has such arithmetic.
+# - **Share when the file is what counts.** Every weight is a float again before it is used, so nothing runs faster.
 #
-# The two can't be had at once: integer arithmetic needs an even grid, and a codebook's values are uneven.
+# Not both at once: integer arithmetic needs an even grid, and a codebook's values are uneven.
 
 # %% [markdown] key="measure"
 # ## Measure, then judge
@@ -1103,7 +1099,7 @@ choice.style.hide().format({"bytes": "{:,}", "drop (points)": "{:.2f}"})
 # Now the **test** images, once, for the final numbers. `two bits` is the question of the first section: rounded, and
 # trained. The time of integer networks is left out: here they are simulated in floats.
 
-# %% play=true key="measure-run"
+# %% play=true key="measure-run" tags=["hide-input"]
 before, after = measure(model, data.test), measure(candidates[chosen], data.test)
 two_rounded, two_trained = (measure(network, data.test, repeats=1) for network in (round_to(2, 2), trained["all", 2]))
 pd.DataFrame([{"network": name, "accuracy": f"{one.accuracy:.2%}",
@@ -1133,7 +1129,7 @@ display(Markdown(f"The chosen network beside float32: **{judged.rating}**\n\n{re
 # - **Taking a codebook for speed.** It is unpacked to floats before it computes.
 
 # %% [markdown] key="practice-text"
-# ## Practice
+# ## Extra: practice
 #
 # From easy to hard, with hints and full solutions. At the end you see which sections to read again.
 
@@ -1256,7 +1252,7 @@ def answer_4(draw):
 # === END MARK SCHEME ===
 
 # %% [markdown] key="challenge"
-# ## Challenge
+# ## Extra: challenge
 #
 # Make LeNet's file **at most 8,000 bytes** and keep **98 %** of the 4,000 validation images. Everything of this course
 # is allowed: prune more or less, train on with the masks, choose bits for each layer (`layers={"conv1": 5}`), tune the
@@ -1279,7 +1275,7 @@ print("You met it." if met else "Not yet: 8,000 bytes and 98 % are wanted.")
 # ## Key result
 # *Short path*
 
-# %% play=true key="key-result"
+# %% play=true key="key-result" tags=["hide-input"]
 display(Markdown(
     f"**With two bits for every weight and every value, LeNet is right on {two_rounded.accuracy:.0%} of the test "
     f"images when it is rounded, and on {two_trained.accuracy:.0%} when it is trained with the rounding switched "

@@ -13,14 +13,14 @@
 #
 # You need the ideas of lessons 04 to 08: masks, channels, int8, calibration. Each is recalled in a sentence.
 #
-# **Time:** 40 minutes to read, guess and play, and about 30 for three exercises and a function to debug. The third
-# exercise is the capstone, the task that closes the course: give it as long as you like.
-# Practice and cards take 25 minutes, quiz and reflection 15. Test and challenge are optional, 10 minutes each.
+# **Time:** about 74 minutes: 29 to read, guess and play, 29 for the two exercises and the function to debug, 16 for
+# quiz and reflection. Headings that begin with *Extra* lead to more: 48 minutes in all, with the practice. Exercise 2
+# is there, and earns points, too.
 #
-# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then read only the four sections marked
-# *Short path*, answer their guesses, move their sliders, and pass over the exercises.
+# **You have 8 minutes?** Run all cells (menu *Run*, *Run All Cells*). Then read what is marked *Short path*, up to
+# the next heading; answer the guesses there and move the sliders.
 
-# %% setup=true key="setup"
+# %% setup=true key="setup" tags=["hide-input"]
 import tempfile
 from pathlib import Path
 
@@ -65,7 +65,7 @@ from shrinklab.widgets import (
 )
 
 # %% [markdown] key="test-first"
-# ## Test first
+# ## Extra: test first
 #
 # This is optional. Ten questions over the whole lesson show what you know already.
 # At the end each section is strong, shaky or weak, with a link to what to read.
@@ -86,7 +86,7 @@ model = pretrained("resnet8")
 photos = data.validation[:500]  # photos that no training has seen
 folder = Path(tempfile.mkdtemp())  # for the files that are written below
 
-# %% play=true key="photos"
+# %% play=true key="photos" tags=["hide-input"]
 figure, axes = plt.subplots(1, 8, figsize=(9, 1.6), layout="constrained")
 answers = predict(model, photos.images[:8]).argmax(1)
 plot.images(axes, data.to_pixels(photos.images[:8]), [data.classes[answer] for answer in answers])
@@ -141,11 +141,11 @@ pd.DataFrame({"file, bytes": [f"{way.file_bytes:,}" for way in found],
 # Look for these four:
 #
 # - The **mask** changed neither file nor latency. A zero is stored and multiplied like any other number.
-# - **Int8 for the weights alone** makes the file small. Read its latency: where this lesson was written it was
-#   *higher* than the dense one's. The runtime turns the weights back into floats first.
+# - **Int8 for the weights alone** makes the file small. Read its latency: the runtime turns the weights back into
+#   floats first.
 # - **Int8 for weights and values** is nearly as small, and runs on integer kernels. Read its latency too.
-# - A **cut** takes channels out, here an eighth or a quarter of them. What stays takes over by regression; nothing
-#   is trained. The file shrinks in any runtime. The time follows slowly, and a large cut costs accuracy.
+# - A **cut** takes channels out, here an eighth or a quarter. What stays takes over by regression; nothing is trained.
+#   The file shrinks in any runtime. The time follows slowly, and a large cut costs accuracy.
 #
 # No row is best in all three columns. So: which one?
 
@@ -154,7 +154,7 @@ pd.DataFrame({"file, bytes": [f"{way.file_bytes:,}" for way in found],
 # *Short path*
 #
 # The explorer below holds these ways, the same for LeNet, and figures of longer runs, each with its date.
-# It opens with all limits loose. Find out:
+# Find out:
 #
 # 1. ResNet8, file at most 30 %, latency at most 0.9. Which way is left with the least loss?
 # 2. The same for LeNet. What happens, and which line is to blame?
@@ -166,13 +166,12 @@ pareto_explorer()
 
 # %% [markdown] key="play-after"
 # What to look for: the line joins the ways that no other one beats. A point off the line loses to one on it, in file
-# and in accuracy. Where on the line to stand is up to the device.
+# and in accuracy.
 #
 # These are 250 photos, so a point is two or three of them. A small "gain" is chance.
 #
-# LeNet is a surprise. Int8 makes its file small. The network got nearly twice as *slow* where this lesson was written,
-# and the table says how it is on your computer. LeNet is so small that rounding each value costs more than the integer
-# products save. **An int8 file is no promise of speed: measure.**
+# LeNet is a surprise: in int8 it got nearly twice as *slow* where this lesson was written. It is so small that rounding
+# each value costs more than the integer products save. **An int8 file is no promise of speed: measure.**
 #
 # ResNet12's best row comes from the whole road of this course: channels pruned, distilled, int8. It took 50 minutes,
 # so its figures were stored.
@@ -281,7 +280,7 @@ show()
 ipywidgets.VBox([eighths, result])
 
 # %% [markdown] key="exercise-2"
-# ### Exercise 2: the best within a budget
+# ### Extra: exercise 2, the best within a budget
 #
 # Write `best_within(ways, budget)`: the name of the way to ship, or `None` when none fits.
 #
@@ -429,11 +428,15 @@ both.style.format({"file, bytes": "{:,}", "right": "{:.1%}"})
 # - The first order keeps most of the accuracy and has the small file.
 # - Quantized, then pruned: as small, and much of the accuracy is gone. Integers could not be mended.
 # - Mended after all: the accuracy is back, and the file holds floats.
-# - Rounded a second time, it comes to the same as the first order, with one rounding and one file more on the way.
+# - Rounded a second time, it comes to the same as the first order.
 #
-# So the order is there for the sake of the **repair**. The rounding hurts little, first or last.
+# So the order is there for the sake of the **repair**: **prune, mend (or fine-tune), then quantize last.** What comes
+# after quantization must not move a weight.
+
+# %% [markdown] key="order-mask"
+# ### And where nothing is repaired?
 #
-# And where nothing is repaired? Mask 30 % of the single weights, with one cut for all layers, and look for a surprise.
+# Mask 30 % of the single weights, with one cut for all layers, and look for a surprise.
 
 # %% play=true key="mask-order"
 masked = apply_masks(model, global_masks(model, 0.3))
@@ -454,9 +457,6 @@ pd.DataFrame(rows).T
 # What quantization does *before* it rounds is to fold the batch norms into the convolutions: each channel's weights
 # are multiplied by a factor of its own. After that, sizes of weights mean something else, and the cut for all layers
 # finds other victims. **A quantized network is no longer the network that magnitude pruning was made for.**
-#
-# The rule that holds: **prune, mend (or fine-tune), then quantize last.** What comes after quantization must not move
-# a weight.
 
 # %% [markdown] key="export-four"
 # ## One network, four runtimes
@@ -605,7 +605,7 @@ expect(student("report", ref("lenet"), 2, seen.images, seen.labels)["accuracy"],
 # **Pitfall: measuring the network instead of the file.** The switch turns the mistake on. Go down to few bits and
 # compare the two figures. The wrong one never moves.
 
-# %% play=true key="pitfall-file"
+# %% play=true key="pitfall-file" tags=["hide-input"]
 dense_right = accuracy(model, photos)
 
 def shipped(bits, measure_the_network):
@@ -622,7 +622,7 @@ explore(shipped, bits=(2, 8), measure_the_network=False)
 # **Pitfall: quantizing before pruning.** The switch turns the order round, without a repair: the integers stay. Both
 # files are equally small.
 
-# %% play=true key="pitfall-order"
+# %% play=true key="pitfall-order" tags=["hide-input"]
 made = {}
 for cut in (0.125, 0.25):
     amounts, grid = {"block3.conv1": cut, "block3.conv2": cut}, on_the_grid(model, 8)
@@ -653,7 +653,7 @@ explore(pruned, cut=list(made), quantize_first=False)
 # Why moved and lit anew? The labels of CIFAR-10's test photos are public. Who learns them by heart learns pixels.
 # The grader shows other pixels.
 
-# %% play=true key="moved"
+# %% play=true key="moved" tags=["hide-input"]
 fresh = moved_images(photos[:8], data, seed=5)
 figure, axes = plt.subplots(2, 8, figsize=(9, 3), layout="constrained")
 plot.images(axes[0], data.to_pixels(photos.images[:8]), ["as it is"] * 8)
@@ -769,7 +769,7 @@ before = measure(runner, data.test[:5000])
 after = measure(file, data.test[:5000])
 pd.DataFrame({"dense": dict(before.rows()), "shipped": dict(after.rows())}).fillna("–")
 
-# %% play=true key="verdict"
+# %% play=true key="verdict" tags=["hide-input"]
 judged = verdict(before, after)
 reasons = "\n".join(f"- {reason}" for reason in judged.reasons)
 display(Markdown(f"**{judged.rating}**\n\n{reasons}"))
@@ -809,7 +809,7 @@ for multiple in (1, 8):
           f"{one.latency_ratio:.2f} of the dense latency")
 
 # %% [markdown] key="practice-text"
-# ## Practice
+# ## Extra: practice
 #
 # From easy to hard, with hints and full solutions. At the end you see which sections to read again.
 
@@ -944,7 +944,7 @@ def answer_4(draw):
 # === END MARK SCHEME ===
 
 # %% [markdown] key="challenge"
-# ## Challenge
+# ## Extra: challenge
 #
 # The tightest device of this course allows 45,000 bytes and 5.5 points. Meet it with **no training at all**: only
 # cuts that are mended, rounding, and `correct_bias`. Change the plan below and run the cell.
@@ -964,7 +964,7 @@ print("You met it." if trial.met else "Not yet.")
 # ## Key result
 # *Short path*
 
-# %% play=true key="key-result"
+# %% play=true key="key-result" tags=["hide-input"]
 points_lost = 100 * (before.accuracy - after.accuracy)
 display(Markdown(
     f"**Pruned, mended, then quantized, ResNet8's file has {after.file_bytes / before.file_bytes:.0%} of the bytes and "

@@ -6,67 +6,18 @@ the lessons' sources. The glossary is made of `solutions/NN_name.glossary.yml`.
 
 import json
 import re
-from dataclasses import dataclass
 
 import nbformat
 import nbformat.v4 as v4
 import yaml
 
 from autograder.authoring.expand import expand
+from autograder.authoring.minutes import minutes_of
 from autograder.authoring.problems import LessonError, Problem
 from autograder.authoring.source import read_lesson
 
 START = "00_start_here"
 GLOSSARY = "glossary"
-# Adults read about 238 words a minute silently (Brysbaert, "How many words do we read per minute?", 2019): so does who
-# takes the short path, and leaves out code and exercises. A text to learn from goes slower. The minutes for writing and
-# answering are what cold readers of these lessons took.
-QUICK_WORDS_A_MINUTE, WORDS_A_MINUTE, SECONDS_A_LINE = 238, 150, 4
-MINUTES = {"guess": 0.5, "explorer": 3.0, "exercise": 8.0, "debug": 6.0, "practice": 1.2, "quiz": 2.0, "essay": 8.0}
-
-
-@dataclass(frozen=True)
-class Minutes:
-    """What a lesson asks of a reader, in minutes. short: the short path."""
-
-    short: float
-    read: float
-    write: float
-    answer: float
-
-
-def minutes_of(lesson, questions=0):
-    """Count a lesson's `Minutes` from its source; questions: how many its practice bank has."""
-    short, read, on_path, exercise = 0.0, 0.0, True, False
-    for cell in lesson.cells:
-        heading = re.match(r"(#{1,3}) (\w*)", cell.source) if cell.kind == "text" else None
-        if heading and len(heading[1]) < 3:
-            on_path = "*Short path*" in cell.source or len(heading[1]) == 1
-        if heading:
-            exercise = heading[2] in ("Exercise", "Debug")
-        read += _words(cell) / WORDS_A_MINUTE + _lines(cell) * SECONDS_A_LINE / 60 + _widgets(cell)
-        if on_path and not exercise:
-            short += _words(cell) / QUICK_WORDS_A_MINUTE + _widgets(cell)
-    write = sum(MINUTES[kind] * len(lesson.of(kind)) for kind in ("exercise", "debug"))
-    answer = (MINUTES["practice"] * questions + MINUTES["quiz"] * len(lesson.of("graded", "answer"))
-              + MINUTES["essay"] * len(lesson.of("essay")))
-    return Minutes(short, read, write, answer)
-
-
-def _words(cell):
-    return len(cell.source.split("=== BEGIN")[0].split()) if cell.kind in ("text", "essay") else 0
-
-
-def _lines(cell):
-    """The lines of code that a reader sees and does not write."""
-    hidden = "hide-input" in cell.options.get("tags", ()) or cell.kind not in ("code", "play", "setup")
-    return 0 if hidden else cell.source.count("\n") + 1
-
-
-def _widgets(cell):
-    if cell.kind != "play":
-        return 0
-    return cell.source.count("Guess(") * MINUTES["guess"] + cell.source.count("_explorer(") * MINUTES["explorer"]
 
 
 def write_pages(root, made):
@@ -100,8 +51,8 @@ def _write(made, name, notebook):
 def syllabus(root):
     """The table of minutes, as markdown, one row a lesson; seconds of computing where they were measured."""
     seconds = _run_times(root)
-    lines = ["| lesson | short path | read, guess, play | exercises | practice, quiz, text | this notebook computes |",
-             "|---|---|---|---|---|---|"]
+    lines = ["| lesson | short path | read, guess, play | exercises | quiz, text | **core** | extra | it computes |",
+             "|---|---|---|---|---|---|---|---|"]
     for path in _lessons(root):
         lesson = read_lesson(path)
         bank = path.with_name(f"{path.stem}.questions.yml")
@@ -109,6 +60,7 @@ def syllabus(root):
         took = minutes_of(lesson, questions)
         computed = f"{seconds[lesson.number]:.0f} s" if lesson.number in seconds else "–"
         shown = " | ".join(f"{value:.0f} min" for value in (took.short, took.read, took.write, took.answer))
+        shown += f" | **{took.core:.0f} min** | {took.extra:.0f} min"
         lines.append(f"| [{_title(lesson)}]({path.stem}/{path.stem}.ipynb) | {shown} | {computed} |")
     return "\n".join(lines)
 

@@ -14,6 +14,7 @@ from autograder.authoring.expand import (
 )
 from autograder.authoring.loops import loops
 from autograder.authoring.markers import text
+from autograder.authoring.minutes import places
 from autograder.authoring.names import names_of, plain_python
 from autograder.authoring.problems import Problem, nearest
 
@@ -22,7 +23,7 @@ WRITTEN = ("exercise", "debug", "answer")
 
 def problems_of(lesson):
     """All faults of a lesson as Problems, found without running it."""
-    found = [*_title(lesson), *_ids(lesson)]
+    found = [*_title(lesson), *_ids(lesson), *_extra(lesson)]
     for cell in lesson.cells:
         found += _python(cell)
     if not found:
@@ -38,6 +39,15 @@ def _title(lesson):
     first = lesson.cells[0]
     if first.kind != "text" or not re.match(rf"# {lesson.number} · \S", first.source):
         yield Problem(first.line, f"a lesson starts with a [markdown] cell '# {lesson.number} · Its title'")
+
+
+def _extra(lesson):
+    """Quiz, reflection and short path are for every reader: none of them stands below a heading with Extra."""
+    for cell, on_path, _, extra in places(lesson):
+        what = "the short path" if on_path else "the quiz" if cell.kind in ("graded", "answer") else "the reflection"
+        if extra and (on_path or cell.kind in ("graded", "answer", "essay")):
+            yield Problem(cell.line - 1, f"{what} stands below a heading that begins with 'Extra'; what is extra may "
+                                         "be left out: give it a heading of its own")
 
 
 def _ids(lesson):

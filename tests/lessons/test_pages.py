@@ -11,7 +11,8 @@ from lesson_notebooks import LESSONS, ROOT
 from nbclient import NotebookClient
 
 from autograder.authoring.build import BuildError, build, stale
-from autograder.authoring.pages import minutes_of
+from autograder.authoring.minutes import minutes_of, places
+from autograder.authoring.rules import problems_of
 from autograder.authoring.source import read_lesson
 from shrinklab import checkup as module
 from shrinklab.checkup import Checkup, Line, checkup
@@ -54,18 +55,113 @@ def test_the_map_and_the_syllabus_name_every_lesson():
     assert "{{" not in written
 
 
-def test_the_short_path_is_short():
-    for number, path in LESSONS.items():
-        assert minutes_of(read_lesson(path)).short <= 12, number
+@pytest.mark.parametrize("number", LESSONS)
+def test_a_lesson_takes_75_minutes_at_most_and_its_short_path_eight(number):
+    took = counted(number)
+    assert 45 <= round(took.core) <= 75
+    assert 3 <= took.short < 8.05
 
 
-def test_the_minutes_in_the_titles_are_those_that_are_counted():
-    for path in LESSONS.values():
-        said = re.search(r"\*\*Time:\*\* (\d+) minutes to read, guess and play, and about (\d+) for",
-                         path.read_text("utf-8"))
-        counted = minutes_of(read_lesson(path))
-        assert abs(int(said[1]) - counted.read) < 5, path.stem
-        assert abs(int(said[2]) - counted.write) < 5, path.stem
+@pytest.mark.parametrize("number", LESSONS)
+def test_the_minutes_in_the_title_are_those_that_are_counted(number):
+    title, took = read_lesson(LESSONS[number]).cells[0].source, counted(number)
+    said = re.search(r"\*\*Time:\*\* about (\d+) minutes: (\d+) to read, guess and play, (\d+) for the (\w+) exercises "
+                     r"and the function to debug, (\d+) for quiz and reflection. .* lead to more: (\d+) minutes",
+                     " ".join(title.split()))
+    for told, minutes in zip(said.group(1, 2, 3, 5, 6), (took.core, took.read, took.write, took.answer, took.extra),
+                             strict=True):
+        assert abs(int(told) - minutes) < 2
+    inside, outside = exercises(number)
+    assert said[4] == {2: "two", 3: "three"}[len(inside)]
+    told = re.search(r"Exercise (\d) is there, and earns points, too", " ".join(title.split()))
+    assert [int(told[1])] * bool(told) == outside if told else outside == []
+
+
+def test_the_course_keeps_its_exercises_in_the_core():
+    assert all(len(exercises(number)[0]) >= 2 and len(exercises(number)[1]) <= 1 for number in LESSONS)
+
+
+def counted(number):
+    bank = LESSONS[number].with_name(f"{LESSONS[number].stem}.questions.yml")
+    return minutes_of(read_lesson(LESSONS[number]), len(yaml.safe_load(bank.read_text("utf-8"))["questions"]))
+
+
+def exercises(number):
+    """The numbers of a lesson's exercises: in the core, and in what is extra."""
+    found = {False: [], True: []}
+    for cell, _, _, extra in places(read_lesson(LESSONS[number])):
+        found[extra] += [int(one) for one in re.findall(r"^### (?:Extra: e|E)xercise (\d)", cell.source, re.MULTILINE)]
+    return found[False], found[True]
+
+
+# Counting them.
+
+def lesson_of(tmp_path, text):
+    path = tmp_path / "91_tiny.py"
+    path.write_text(text)
+    return read_lesson(path)
+
+
+TINY = """# %% [markdown] key="title"
+# # 91 · {words}
+
+# %% [markdown] key="path"
+# ## A path
+# *Short path*
+# {words}
+
+# %% play=true key="play" tags=["hide-input"]
+Guess("How many?", 3)
+
+# %% [markdown] key="after"
+# ### Behind it
+# {words}
+
+# %% [markdown] key="extra"
+# ## Extra: more
+# {words}
+
+# %% [markdown] key="below"
+# ### Below it
+# {words}
+
+# %% key="code"
+first = 1
+second = 2
+
+# %% [markdown] key="core"
+# ## Back in the core
+""".format(words=" ".join(["word"] * 296))
+
+
+def test_extra_is_counted_apart_and_the_short_path_ends_at_a_heading(tmp_path):
+    took = minutes_of(lesson_of(tmp_path, TINY), questions=10)
+    heads = 3 + 5 + 3 + 5  # the words of the headings, Short path and signs included
+    assert took.read == pytest.approx((3 * 296 + heads) / 150 + 0.5)
+    assert took.short == pytest.approx((2 * 296 + 3 + 5) / 238 + 0.5, abs=0.02)
+    assert took.extra == pytest.approx((2 * 296 + 3 + 3) / 150 + 2 * 4 / 60 + 10 * 1.2)
+    assert (took.write, took.answer) == (0, 0)
+    assert took.core == took.read
+
+
+@pytest.mark.parametrize(("cell", "what"), [
+    ('graded="answer_1" points=1\ndef answer_1(draw):\n    return None', "the quiz"),
+    ('[markdown] essay="why" points=1\n# Why?\n# === BEGIN MARK SCHEME ===\n# Because.\n# === END MARK SCHEME ===',
+     "the reflection"),
+    ('[markdown] key="b"\n# ### More\n# *Short path*', "the short path"),
+])
+def test_what_is_for_every_reader_may_not_be_extra(tmp_path, cell, what):
+    text = TINY.replace("# %% [markdown] key=\"core\"", f"# %% {cell}\n\n# %% [markdown] key=\"core\"")
+    told = [str(problem.text) for problem in problems_of(lesson_of(tmp_path, text))]
+    assert any(f"{what} stands below a heading that begins with 'Extra'" in one for one in told), told
+    moved = text.replace("## Extra: more", "## More").replace("### Extra: ", "### ")
+    assert not any("begins with 'Extra'" in problem.text for problem in problems_of(lesson_of(tmp_path, moved)))
+
+
+def test_imports_and_folded_code_are_not_read(tmp_path):
+    for option in ('setup=true key="code"', 'key="code" tags=["hide-input"]'):
+        took = minutes_of(lesson_of(tmp_path, TINY.replace('key="code"', option)))
+        assert took.extra == pytest.approx((2 * 296 + 6) / 150)
 
 
 def test_the_glossary_holds_every_term_with_links_that_lead_to_its_heading():
