@@ -192,7 +192,7 @@ def conv_cost(weight_shape, output_shape, bias):
     ### END SOLUTION
 
 
-# %% check="conv_cost" points=3
+# %% check="conv_cost" points=3 library=["count_macs", "profile"]
 pair = student("conv_cost", (8, 2, 3, 3), (1, 8, 1, 1), False)
 expect(pair, np.zeros(2), atol=np.inf, id="pair",
        hint="Return two numbers, the parameters first and the MACs second.")

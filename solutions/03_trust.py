@@ -171,7 +171,7 @@ def accuracy_interval(correct, repeats=2000, seed=0):
     ### END SOLUTION
 
 
-# %% check="accuracy_interval" points=3
+# %% check="accuracy_interval" points=3 library=["drop_interval", "measure"]
 flags = torch.arange(1000) % 10 != 3
 ends = student("accuracy_interval", flags)
 expect(ends, [0.8814, 0.9186], atol=0.0125, id="pair",

@@ -166,7 +166,7 @@ def magnitude_scores(weight):
     ### END SOLUTION
 
 
-# %% check="magnitude_scores" points=2
+# %% check="magnitude_scores" points=2 library=["l2", "scores", "taylor"]
 scores = student("magnitude_scores", torch.tensor([1.0, 0.0]))
 expect(scores, [1.0, 0.0], id="direction",
        hint="A larger weight gets a larger score, and a weight of 0 gets 0. A positive weight "
@@ -279,7 +279,7 @@ def prune_mask(scores, amount):
     ### END SOLUTION
 
 
-# %% check="prune_mask" points=4
+# %% check="prune_mask" points=4 library=["_keep", "global_masks", "layer_masks", "rewound"]
 worked = torch.tensor([0.1, 0.4, 0.2, 0.3])
 mask = student("prune_mask", worked, 0.25)
 expect(mask, [False, True, True, True], id="keep",
@@ -756,7 +756,7 @@ def packed_bytes(weight):
     ### END SOLUTION
 
 
-# %% check="packed_bytes" points=2
+# %% check="packed_bytes" points=2 library=["save_sparse", "sparse_bytes"]
 zeros = torch.zeros(16)
 expect(student("packed_bytes", zeros), 2, id="bits",
        hint="16 zeros: no value is stored, and 16 bits are 2 bytes. Each entry has its bit, "

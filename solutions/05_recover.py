@@ -358,7 +358,7 @@ def prune_more(weight, mask, share):
     return keep.reshape(mask.shape)
 
 
-# %% check="prune_more" points=2
+# %% check="prune_more" points=2 library=["further_masks", "prune_gradually"]
 four, everything = torch.tensor([4.0, -1.0, -3.0, 2.0]), torch.ones(4, dtype=torch.bool)
 expect(student("prune_more", four, everything, 0.5), [True, False, True, False], id="first-round",
        hint="In the first round all four are there: the two nearest to 0 go, -1 and 2, and True keeps.")
@@ -437,7 +437,7 @@ def cubic_sparsity(step, steps, start, end):
     ### END SOLUTION
 
 
-# %% check="cubic_sparsity" points=2
+# %% check="cubic_sparsity" points=2 library=["cubic_schedule"]
 ends = [student("cubic_sparsity", 0, 4, 0.2, 0.8), student("cubic_sparsity", 4, 4, 0.2, 0.8)]
 expect(ends, [0.2, 0.8], id="ends",
        hint="At step 0 the amount is start, at the last step it is end. One number comes back, between 0 and 1.")
@@ -821,7 +821,7 @@ def gradient_of(name, logits, *rest):
     loss = torch.as_tensor(globals()[name](leaf * 1, *rest))
     return torch.autograd.grad(loss, leaf)[0] if loss.requires_grad else torch.zeros_like(leaf)
 
-# %% check="distillation_loss" points=3
+# %% check="distillation_loss" points=3 library=["distillation_loss"]
 left, right = torch.tensor([[2.0, 0.0]]), torch.tensor([[0.0, 2.0]])
 plain = student("distillation_loss", left, right, 1.0)
 expect(plain, 1.5232, rtol=1e-3, id="plain",

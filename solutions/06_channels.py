@@ -195,7 +195,7 @@ def channel_scores(weight):
     ### END SOLUTION
 
 
-# %% check="channel_scores" points=2
+# %% check="channel_scores" points=2 library=["channel_scores", "scores_of"]
 square = torch.tensor([[1.0, 2.0], [2.0, 5.0]]).reshape(2, 2, 1, 1)
 expect(student("channel_scores", square), [3.0, 7.0], id="sum",
        hint="Two filters, so two numbers in one row: 1 + 2 and 2 + 5. Add the sizes up: no mean, no square, no "
@@ -275,7 +275,7 @@ def keep_channels(scores, amount):
     ### END SOLUTION
 
 
-# %% check="keep_channels" points=3
+# %% check="keep_channels" points=3 library=["_compete", "channel_masks", "choose", "kept_counts"]
 four = torch.tensor([4.0, 3.0, 0.1, 2.0])
 expect(torch.as_tensor(student("keep_channels", four, 0.25)).sort().values, [0, 1, 3], id="worked",
        hint="A quarter of four channels is one: channel 2 has the lowest score and goes. Return the places of those "
@@ -354,7 +354,7 @@ def cut_pair(first, norm, second, keep):
     ### END SOLUTION
 
 
-# %% check="cut_pair" points=3
+# %% check="cut_pair" points=3 library=["_resize", "cut_channels", "remove_channels", "shrink_channels"]
 first = {"weight": torch.tensor([1.0, 2.0, 3.0]).reshape(3, 1, 1, 1), "bias": torch.tensor([0.1, 0.2, 0.3])}
 norm = {"weight": torch.tensor([4.0, 5.0, 6.0]), "bias": torch.tensor([0.4, 0.5, 0.6]),
         "running_mean": torch.tensor([7.0, 8.0, 9.0]), "running_var": torch.tensor([0.7, 0.8, 0.9])}
@@ -599,7 +599,7 @@ def cut_flatten(weight, keep, channels):
     return weight[:, columns]
 
 
-# %% check="cut_flatten" points=2
+# %% check="cut_flatten" points=2 library=["_resize", "cut_channels", "remove_channels", "shrink_channels"]
 six = torch.arange(12.0).reshape(2, 6)
 expect(torch.as_tensor(student("cut_flatten", six, torch.tensor([0, 2]), 3)).shape, [2, 4], id="count",
        hint="Two of three channels stay, each with 2 columns: four columns, and all rows. Nothing is set to zero.")

@@ -217,7 +217,7 @@ def choose_scale_zero_point(low, high, bits):
     ### END SOLUTION
 
 
-# %% check="choose_scale_zero_point" points=3
+# %% check="choose_scale_zero_point" points=3 library=["calibrate", "weight_grid", "weight_qparams"]
 expect(student("choose_scale_zero_point", 0.0, 7.0, 3), [1.0, 0], id="levels",
        hint="From 0 to 7 with 3 bits: eight integers, and seven steps between them. Each is 1.0 long. Return "
             "(scale, zero point), the scale first.")
@@ -285,7 +285,7 @@ def quantize_affine(x, scale, zero_point, bits):
     ### END SOLUTION
 
 
-# %% check="quantize_affine" points=4
+# %% check="quantize_affine" points=4 library=["fake_quantize"]
 expect(student("quantize_affine", torch.tensor([0.0, 0.5, 2.0]), 0.5, 0, 8), [0, 1, 4], id="steps",
        hint="With the scale 0.5 the number 2.0 is four steps from 0: divide by the scale.")
 expect(student("quantize_affine", torch.tensor([-1.0, 0.0, 1.0]), 0.5, 6, 8), [4, 6, 8], id="zero-point",
@@ -348,7 +348,7 @@ def to_real(q, scale, zero_point):
     ### END SOLUTION
 
 
-# %% check="to_real" points=2
+# %% check="to_real" points=2 library=["fake_quantize"]
 codes = torch.tensor([3, 4, 7], dtype=torch.uint8)
 expect(student("to_real", codes, 0.5, 3), [0.0, 0.5, 2.0], id="above",
        hint="From the zero point up: take the zero point away first, then multiply by the scale.")
@@ -605,7 +605,7 @@ def integer_matmul(x, zero_point, weight):
     ### END SOLUTION
 
 
-# %% check="integer_matmul" points=3
+# %% check="integer_matmul" points=3 library=["QuantizedLayer"]
 rows = torch.tensor([[1, 2]], dtype=torch.uint8)
 columns = torch.tensor([[3, 4]], dtype=torch.int8)
 small_call = student_call("integer_matmul", rows, 0, columns)
@@ -747,7 +747,7 @@ def fold_into_conv(weight, bias, norm):
     ### END SOLUTION
 
 
-# %% check="fold_into_conv" points=3
+# %% check="fold_into_conv" points=3 library=["_fold", "fast", "float_body", "prepare"]
 one_weight, no_bias = torch.full((1, 1, 1, 1), 6.0), torch.zeros(1)
 neutral = {"gamma": torch.ones(1), "beta": torch.zeros(1), "mean": torch.zeros(1), "var": torch.ones(1), "eps": 0.0}
 expect(student("fold_into_conv", one_weight, no_bias, neutral | {"gamma": torch.tensor([2.0])}), [[[[[12.0]]]], [0.0]],

@@ -230,7 +230,7 @@ def percentile_range(values, share):
     ### END SOLUTION
 
 
-# %% check="percentile_range" points=3
+# %% check="percentile_range" points=3 library=["calibrate", "observer_named"]
 hundred = torch.arange(101.0)
 ends = student("percentile_range", hundred, 0.9)
 expect(ends, [5.0, 95.0], id="both-ends",
@@ -329,7 +329,7 @@ def best_cut(values, cuts, bits):
     ### END SOLUTION
 
 
-# %% check="best_cut" points=4
+# %% check="best_cut" points=4 library=["calibrate", "observer_named"]
 even = torch.tensor([1.0, 2.0, 3.0] * 5)
 expect(student("best_cut", even, [0.4, 3.0, 300.0], 2), 3.0, id="returns",
        hint="Of the cuts 0.4, 3 and 300, the values 1, 2, 3 fit 3 best. Return the cut itself, "
@@ -440,7 +440,7 @@ def running_range(batches):
     return low, high
 
 
-# %% check="running_range" points=2
+# %% check="running_range" points=2 library=["calibrate", "min_max", "observer_named"]
 three = [torch.tensor([1.0, 9.0]), torch.tensor([-3.0, 2.0]), torch.tensor([0.0, 4.0])]
 expect(student("running_range", three), [-3.0, 9.0], id="all",
        hint="1, 9; -3, 2; 0, 4: the smallest of all is -3, the largest 9. The loop forgets "
@@ -693,7 +693,7 @@ def equalizing_scales(first, second):
     ### END SOLUTION
 
 
-# %% check="equalizing_scales" points=4
+# %% check="equalizing_scales" points=4 library=["_share", "equalize"]
 own = student("equalizing_scales", torch.diag(torch.tensor([16.0, 1.0])), torch.diag(torch.tensor([1.0, 4.0])))
 expect(own, [4.0, 0.5], id="root",
        hint="Ranges 16 and 1 before, 1 and 4 after: s is 4 and 0.5. With s the first layer is "

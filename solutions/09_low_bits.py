@@ -269,7 +269,7 @@ def round_ste(x, gradient, low, high):
     ### END SOLUTION
 
 
-# %% check="round_ste" points=4
+# %% check="round_ste" points=4 library=["RoundedGrid", "straight_through"]
 near, pulls = torch.tensor([-0.6, 0.3, 0.8]), torch.tensor([5.0, -2.0, 0.5])
 both = student("round_ste", near, pulls, -1, 1)
 expect(both[0], [-1.0, 0.0, 1.0], id="rounded",
@@ -416,7 +416,7 @@ def detached_round(x, gradient, low, high):
     return rounded.detach(), x.grad
 
 
-# %% check="detached_round" points=2
+# %% check="detached_round" points=2 library=["RoundedGrid", "straight_through"]
 inner, upstream = torch.tensor([0.3, -0.8, 0.6]), torch.tensor([5.0, -2.0, 3.0])
 expect(student("detached_round", inner, upstream, -1, 1)[0], [0.0, -1.0, 1.0], id="rounded",
        hint="Forwards the value must be the rounded one. What you add and take away has to cancel, "
@@ -615,7 +615,7 @@ def share_step(weights, centroids):
     ### END SOLUTION
 
 
-# %% check="share_step" points=4
+# %% check="share_step" points=4 library=["_lloyd", "kmeans", "nearest", "share_weights"]
 five, two = torch.tensor([0.0, 1.0, 5.0, 9.0, 11.0]), torch.tensor([3.0, 8.0])
 pair = student("share_step", five, two)
 expect(pair[0], [0, 0, 0, 1, 1], id="nearest",
@@ -773,7 +773,7 @@ def shared_bytes(weight, clusters):
     ### END SOLUTION
 
 
-# %% check="shared_bytes" points=2
+# %% check="shared_bytes" points=2 library=["codebook_bytes", "codebook_sizes", "encoded", "pack"]
 lengths_known = [student("shared_bytes", torch.zeros(count), 3) for count in (16, 8)]
 expect(lengths_known, [16, 14], id="parts",
        hint="16 indices of 2 bits are 32 bits, 4 bytes, and the table of 3 values has 12. Both parts count, in bytes: "
@@ -940,7 +940,7 @@ def centroid_gradient(gradient, indices, clusters):
     ### END SOLUTION
 
 
-# %% check="centroid_gradient" points=3
+# %% check="centroid_gradient" points=3 library=["Lookup", "shared_layer", "tune_centroids"]
 expect(student("centroid_gradient", torch.tensor([5.0, 7.0]), torch.tensor([1, 0]), 2), [7.0, 5.0], id="place",
        hint="The first weight belongs to place 1, the second to place 0: each centroid gets the "
             "gradient of its own weight, with its sign.")

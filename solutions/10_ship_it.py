@@ -217,7 +217,7 @@ def front_of(sizes, drops):
     ### END SOLUTION
 
 
-# %% check="front_of" points=3
+# %% check="front_of" points=3 library=["pareto_front"]
 expect(student("front_of", [60, 80], [1.0, 2.0]), [0], id="two",
        hint="Way 1 is larger and loses more: way 0 beats it. Return the places of those that stay, "
             "not their figures, and not of those that go.")

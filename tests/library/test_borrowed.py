@@ -17,6 +17,27 @@ SEEN = {
     "as a default value": "from shrinklab.criteria import l1\ndef own(w, way=l1): return way(w)",
     "from around it": "from shrinklab.criteria import l1\ndef make(way):\n    def own(w): return way(w)\n"
                       "    return own\nown = make(l1)",
+    "from a table": "from shrinklab.criteria import l1\nWAYS = {'size': l1, 'other': abs}\n"
+                    "def own(w): return WAYS['size'](w)",
+    "from a list": "from shrinklab.criteria import l1\nWAYS = [l1]\ndef own(w): return WAYS[0](w)",
+    "with getattr": "from shrinklab import criteria\ndef own(w): return getattr(criteria, 'l1')(w)",
+    "from a module's dict": "from shrinklab import criteria\ndef own(w): return vars(criteria)['l1'](w)",
+    "from globals": "from shrinklab.criteria import l1\ndef own(w): return globals()['l1'](w)",
+    "with import_module": "import importlib\nimport shrinklab.criteria\n"
+                          "def own(w): return importlib.import_module('shrinklab.criteria').l1(w)",
+    "with __import__": "import shrinklab.criteria\n"
+                       "def own(w): return __import__('shrinklab.criteria').criteria.l1(w)",
+    "as a partial": "from functools import partial\nfrom shrinklab.criteria import l1\nown = partial(l1)",
+    "in a partial": "from functools import partial\nfrom shrinklab.criteria import l1\nway = partial(l1)\n"
+                    "def own(w): return way(w)",
+    "in a class": "from shrinklab.criteria import l1\nclass Score:\n    @staticmethod\n    def of(w): return l1(w)\n"
+                  "def own(w): return Score.of(w)",
+    "in an object": "from shrinklab.criteria import l1\nclass Score:\n    def __init__(self, way): self.way = way\n"
+                    "    def __call__(self, w): return self.way(w)\nown = Score(l1)",
+    "behind a decorator": "import functools\nfrom shrinklab.criteria import l1\ndef twice(f):\n"
+                          "    @functools.wraps(f)\n    def run(w): return f(w)\n    return run\n"
+                          "@twice\ndef own(w): return l1(w)",
+    "behind a cache": "import functools\nfrom shrinklab.criteria import l1\n@functools.cache\ndef own(w): return l1(w)",
 }
 UNSEEN = {
     "the student's own": "def own(w): return w.abs()",
@@ -26,6 +47,9 @@ UNSEEN = {
                                                       "other = types.SimpleNamespace(l1=abs)\n"
                                                       "def own(w): return other.l1(w)",
     "itself": "def own(w): return own(w[1:]) if len(w) else 0",
+    "another entry of a table": "WAYS = {'l1': abs}\ndef own(w): return WAYS['l1'](w)",
+    "a text that is no look-up": "from shrinklab import criteria\ndef own(w): return ('l1', w)",
+    "numbers beside it": "NUMBERS = list(range(100_000))\ndef own(w): return NUMBERS[0] * w",
     "not called in it": "from shrinklab.criteria import l1\ndef own(w): return w.abs()",
 }
 
@@ -39,6 +63,13 @@ def made(source):
 @pytest.mark.parametrize("source", SEEN.values(), ids=SEEN)
 def test_a_call_of_the_library_is_seen(source):
     assert "l1" in library_calls(made(source))
+
+
+def test_of_a_table_of_the_library_counts_what_is_looked_up():
+    assert library_calls(made("from shrinklab.affine import OBSERVERS\n"
+                              "def own(v): return OBSERVERS['percentile'](v)")) == ("percentile",)
+    assert set(library_calls(made("from shrinklab import affine\n"
+                                  "def own(v, way): return affine.OBSERVERS[way](v)"))) >= {"mse", "min_max", "entropy"}
 
 
 @pytest.mark.parametrize("source", UNSEEN.values(), ids=UNSEEN)
