@@ -218,7 +218,7 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained
 left.plot(x, x.round().clamp(-1, 1), color=plot.COLOURS[0], label="forwards: rounded, slope 0")
 left.plot(x, x.clamp(-1, 1), "--", color=plot.COLOURS[1], label="backwards: the slope of this line")
 left.set(title="What the estimator pretends (grid -1, 0, 1)", xlabel="weight, in steps of the grid",
-         ylabel="value after rounding")
+         ylabel="value after rounding, in steps")
 left.set_ylim(-1.2, 1.9)
 left.legend(fontsize="small", loc="upper left")
 right.plot(x, (x.round() - 1) ** 2, color=plot.COLOURS[0], label="loss")
