@@ -13,6 +13,7 @@ from autograder.engine.box import need_box
 from autograder.intake import verdict
 from autograder.nbgrading import enter, nbgrader
 from autograder.runner.batch import Batch, Options, folder, plan, write_pages
+from autograder.runner.faults import halting
 from autograder.runner.gradebook import try_to_write
 from autograder.runner.statistics import page
 from autograder.runner.store import Store
@@ -66,7 +67,7 @@ def grade_all(course, name, options=None):
         need_box()
     options = options or Options(default_jobs())
     students = chosen(course, name, options.only)
-    with nbgrader(course) as api:
+    with nbgrader(course) as api, halting(course):
         try_to_write(course.gradebook)
         enter(course, name)
         batch = Batch(course, name, api)

@@ -136,12 +136,12 @@ def test_killed_at_20_random_moments_it_goes_on_and_every_score_is_there_once(co
         started = time.monotonic()
         assert run() == 0, log.read()
         length = time.monotonic() - started
-        killed = 0
+        killed = status = 0
         for number in range(KILLS):
-            if automatic(course) == POINTS and number % 3 == 0:
+            if status == 0:  # there is nothing left to kill it at
                 for path in (course.root / "autograder" / "results").rglob("*.json"):
                     path.unlink()
-            status = run(chance.uniform(0, length), worker=number % 4 == 3)
+            status = run(chance.uniform(0, 0.7 * length), worker=number % 4 == 3)
             killed += status == signal.SIGKILL
             # A submission's points are in the gradebook all together, and never other ones than its own.
             assert {points == POINTS[student] for student, points in automatic(course).items()} == {True}
