@@ -14,7 +14,7 @@ from pathlib import Path
 from autograder import grade as grading
 from autograder.authoring.build import build
 from autograder.authoring.preprocessors import RELEASE_PREPROCESSORS
-from autograder.course import Course, read_notebook
+from autograder.course import Course, put_tools_on_path, read_notebook
 from autograder.demo import fill
 from autograder.runner.scores import read_scores
 
@@ -90,7 +90,10 @@ def hand_in(course, name, student, notebook):
 
 
 def nbgrader(root, *words):
-    subprocess.run([sys.executable, "-m", "nbgrader", *words], cwd=root, check=True, capture_output=True)
+    put_tools_on_path()
+    done = subprocess.run([sys.executable, "-m", "nbgrader", *words], cwd=root, text=True, capture_output=True)
+    if done.returncode:
+        raise RuntimeError(f"nbgrader {' '.join(words)} failed:\n{done.stderr[-3000:]}")
 
 
 def quiet(work, *args, without_pages=False):
