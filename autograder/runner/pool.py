@@ -101,11 +101,11 @@ class _Worker:
 
     def end(self):
         """A worker that has nothing to do ends when its pipe does; one at work is killed."""
-        self._ended = True
-        if self._process:
-            self._process.terminate()
-            self._process.join(5)
-            self._process.kill()
+        self._ended, process = True, self._process  # which the worker's thread may forget meanwhile
+        if process:
+            process.terminate()
+            process.join(5)
+            process.kill()
 
 
 def through(workers, items):
