@@ -76,5 +76,5 @@ def try_to_write(address):
         with contextlib.closing(sqlite3.connect(url.database, timeout=PATIENCE, isolation_level=None)) as opened:
             opened.execute("BEGIN IMMEDIATE")
             # A database that cannot be written lets a transaction begin, and refuses its first change.
-            opened.execute("CREATE TABLE shrinklab_trial (nothing)")
+            opened.execute("CREATE TABLE shrinklab_trial (x)")
             opened.execute("ROLLBACK")
