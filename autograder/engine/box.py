@@ -41,11 +41,12 @@ class Box:
 
     def start(self, folder):
         """Start a process in a box of its own. folder: its files are copied into the box's home."""
-        from autograder.engine.boxed import Boxed
+        from autograder.engine import boxed, container
         from autograder.engine.warmbox import kept
+        need_box()
         if self.warm:
             return kept(replace(self, warm=False, shows_test=True)).start(folder, without_test=not self.shows_test)
-        return Boxed(self, folder)
+        return (boxed.Boxed if has_bubblewrap() else container.Contained)(self, folder)
 
     def without_test(self):
         """The same, for processes that must not see the test split's images and labels."""
@@ -57,14 +58,18 @@ class Box:
         folder: given to the student; filter_handle: a descriptor to read the filter of system calls from; uid: of the
         process, where the grader is root.
         """
-        order = {"uid": uid, "limits": self._limits(), "given": view.GIVEN, "home": view.HOME,
-                 "environment": self._environment(), "most": self._most(folders=(view.HOME, "/tmp", "/dev/shm")),
-                 "command": [sys.executable, "-P", "-m", "autograder.engine.worker", "--boxed"]}
         # The first process that is the grader's own user and not root is out of reach as number 1 only.
         rights = ["--as-pid-1"] if uid is None else _rights("SETUID", "SETGID")
         files = [] if self.shows_test else [word for cover in view.covers() for word in ("--ro-bind", *cover)]
         return [*self._start_of(folder), *files, *view.closed(), *rights, "--seccomp", str(filter_handle),
-                *_enter(order)]
+                *_enter(self.order(uid))]
+
+    def order(self, uid, *, hangup=False):
+        """What `engine.enter` does in this box. hangup: end also when the grader's end of its input is closed."""
+        return {"uid": uid, "limits": self._limits(), "given": view.GIVEN, "home": view.HOME,
+                "environment": self._environment(),
+                "most": self._most(folders=(view.HOME, "/tmp", "/dev/shm"), hangup=hangup),
+                "command": [sys.executable, "-P", "-m", "autograder.engine.worker", "--boxed"]}
 
     def warm_command(self, folder, uid=None):
         """The words that start our own process in this box, to fork the students' from. uid: for a first trial."""
@@ -89,8 +94,8 @@ class Box:
                 "RLIMIT_CPU": self.cpu, "RLIMIT_FSIZE": self.file, "RLIMIT_NPROC": self.processes,
                 "RLIMIT_AS": self.memory}
 
-    def _most(self, folders=()):
-        return {"memory": self.memory, "files": FILES, "folders": folders}
+    def _most(self, folders=(), hangup=False):
+        return {"memory": self.memory, "files": FILES, "folders": folders, "hangup": hangup}
 
     def _environment(self):
         return {"PATH": "/usr/bin:/bin", "HOME": view.HOME, "TMPDIR": "/tmp", "USER": "student", "LANG": "C.UTF-8",
@@ -106,9 +111,16 @@ def find():
 
 def need_box():
     """Raise RuntimeError, with the fix, where a student's code cannot be boxed on this computer."""
-    why = _why_not(find())
-    need(not why, why, "a class is graded with each student's code in a sandbox",
-         "install bubblewrap, or grade with --trust-students", RuntimeError)
+    from autograder.engine import container  # here: it starts what this module describes
+    if why := _why_not(find()):
+        also = container.why_not(container.find())
+        need(not also, f"{why}, and {also}", "a class is graded with each student's code in a sandbox",
+             "install bubblewrap, or grade with --trust-students", RuntimeError)
+
+
+def has_bubblewrap():
+    """Whether boxes are made by bubblewrap here; otherwise they are containers."""
+    return not _why_not(find())
 
 
 @functools.cache

@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from autograder.engine import syscalls
-from autograder.engine.box import need_box
 from autograder.engine.channel import ChannelError, receive
 from autograder.engine.uids import Claim
 
@@ -26,18 +25,20 @@ class Boxed:
     the student's fault, whose code it has not read yet."""
 
     def __init__(self, box, folder):
-        need_box()
         self._claim = Claim()
         give_fonts(folder)
-        _give(folder, self._claim.number)
+        give(folder, self._claim.number)
+        self._popen = self._start(box, folder)
+        self.reader, self.writer = self._popen.stdout, self._popen.stdin
+        self._await_start()
+
+    def _start(self, box, folder):
         filter_handle, writer = os.pipe()
         with open(writer, "wb") as stream, open(filter_handle, "rb"):
             stream.write(syscalls.program())
             stream.close()
-            self._popen = spawn(box.command(folder, filter_handle, self._claim.number), stdin=subprocess.PIPE,
-                                stdout=subprocess.PIPE, pass_fds=[filter_handle])
-        self.reader, self.writer = self._popen.stdout, self._popen.stdin
-        self._await_start()
+            return spawn(box.command(folder, filter_handle, self._claim.number), stdin=subprocess.PIPE,
+                         stdout=subprocess.PIPE, pass_fds=[filter_handle])
 
     def _await_start(self):
         watch = threading.Timer(STARTING, self.kill)
@@ -94,7 +95,7 @@ def give_fonts(folder):
         shutil.copyfile(path, fonts / path.name)
 
 
-def _give(folder, uid):
+def give(folder, uid):
     """Let the process in the box read its folder."""
     if uid is not None:
         for path in (Path(folder), *Path(folder).rglob("*")):

@@ -9,11 +9,13 @@ import ctypes
 import json
 import os
 import resource
+import select
 import shutil
 import signal
 import sys
 
 LOOK = 0.25  # seconds between two looks at what all processes use
+GRACE = 2  # seconds to end in by itself
 # How the box ends when its processes together pass a limit, and the sentence for the student.
 OVER = {201: "Its processes together took more memory than they may, so they were stopped.",
         202: "It made more files than it may, so it was stopped."}
@@ -24,7 +26,7 @@ def main(order):
 
     uid: None where the grader is not root; limits: {name of a RLIMIT_: number}; given: folder whose files are copied
     to home; environment: all variables; command: the words to become; most: what `guard` watches, or None for a
-    process that is our own.
+    process that is our own; filter: of system calls, in hexadecimal, where nothing has put one before this process.
     """
     if order["most"] is None:
         become(order)
@@ -52,7 +54,17 @@ def become(order):
     copy_files(order["given"], order["home"])
     os.chdir(order["home"])
     limit(order["limits"])
+    if "filter" in order:
+        _kernel().refuse_calls(bytes.fromhex(order["filter"]))
     os.execve(order["command"][0], order["command"], order["environment"])
+
+
+def _kernel():
+    """The module beside this file: it stands alone as well."""
+    from importlib.util import module_from_spec, spec_from_file_location
+    found = spec_from_file_location("kernel", os.path.join(os.path.dirname(__file__), "kernel.py"))
+    found.loader.exec_module(kernel := module_from_spec(found))
+    return kernel
 
 
 def copy_files(given, home):
@@ -68,12 +80,15 @@ def limit(limits):
         resource.setrlimit(getattr(resource, name), (number, number))
 
 
-def guard(child, *, memory, files, folders):
+def guard(child, *, memory, files, folders, hangup=False):
     """Wait for the student's process and end this one as a shell tells it; never returns.
 
     Ends at once, and with it all processes of the box, when they hold more than so many bytes of memory together, or
-    there are more than so many files in one of the folders, each of which takes memory of the kernel.
+    there are more than so many files in one of the folders, each of which takes memory of the kernel. hangup: end also
+    a while after the grader has closed its end of standard input, as when it was killed.
     """
+    input_end, closed = select.poll(), 0
+    input_end.register(0, 0)
     while True:
         signal.sigtimedwait({signal.SIGCHLD}, LOOK)
         ended, status = os.waitpid(-1, os.WNOHANG)
@@ -82,6 +97,9 @@ def guard(child, *, memory, files, folders):
                 code = os.waitstatus_to_exitcode(status)
                 os._exit(code if code >= 0 else 128 - code)
             ended, status = os.waitpid(-1, os.WNOHANG)
+        closed += hangup and bool(input_end.poll(0))
+        if closed > GRACE / LOOK:
+            os._exit(129)
         if any(full.f_files - full.f_ffree > files for full in map(os.statvfs, folders)):
             os._exit(202)
         # Twice, since processes start and end while they are looked at.

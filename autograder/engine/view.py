@@ -24,10 +24,7 @@ def words(hidden, disk, folder):
     hidden: folders that must not be seen even inside Python's own; disk: bytes of home and of /tmp; folder: seen as
     /sandbox/given. A folder comes before what lies in it, as bubblewrap needs it.
     """
-    seen = [Path(path) for path in SYSTEM if os.path.exists(path)] + _python()
-    # A link to Python's folder is a folder in the box, so what to hide is looked for behind it.
-    hidden = {one / path.resolve().relative_to(one.resolve()) for path in hidden for one in seen
-              if str(one) not in SYSTEM or not one.is_symlink() if path.resolve().is_relative_to(one.resolve())}
+    seen, hidden = [*map(Path, system()), *python()], hidden_places(hidden)
     # Of a folder that is both, the empty one comes second and wins.
     placed = [(path, _shown(path)) for path in seen] + [(path, ["--tmpfs", str(path)]) for path in hidden]
     placed += [(Path("/tmp"), _space("/tmp", disk))]
@@ -35,13 +32,27 @@ def words(hidden, disk, folder):
     made += [word for path in hidden for word in ("--remount-ro", str(path))]
     for name in SETTINGS:
         made += ["--ro-bind-try", f"/etc/{name}", f"/etc/{name}"]
-    return [*_open_way([path for path, _ in placed]), *made, *_library(), "--ro-bind", str(folder), GIVEN,
+    made += [word for path, place in library() for word in ("--ro-bind", str(path), place)]
+    return [*_open_way([path for path, _ in placed]), *made, "--ro-bind", str(folder), GIVEN,
             *_space(HOME, disk), "--proc", "/proc", "--dev", "/dev", *_space("/dev/shm", SHARED_MEMORY)]
 
 
 def closed():
     """Words that come last: what is left of the box's own folders cannot be written."""
     return ["--remount-ro", "/dev", "--remount-ro", "/"]
+
+
+def system():
+    """The system's folders that this computer has, as strings."""
+    return [path for path in SYSTEM if os.path.exists(path)]
+
+
+def hidden_places(hidden):
+    """Where folders that must not be seen would be seen inside others."""
+    # A link to Python's folder is a folder in the box, so what to hide is looked for behind it.
+    seen = [*map(Path, system()), *python()]
+    return {one / path.resolve().relative_to(one.resolve()) for path in hidden for one in seen
+            if str(one) not in SYSTEM or not one.is_symlink() if path.resolve().is_relative_to(one.resolve())}
 
 
 def covers():
@@ -79,7 +90,7 @@ def cards():
     return folder
 
 
-def _python():
+def python():
     """The folders of this Python. One that holds the user's home would show too much: it is left out, and the box then
     does not start."""
     found = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent}
@@ -105,9 +116,10 @@ def _space(path, size):
     return ["--perms", "1777", "--size", str(size), "--tmpfs", path]
 
 
-def _library():
-    """The library, and of the grader only its engine: submissions and the gradebook lie in the same folder."""
+def library():
+    """The library, and of the grader only its engine, since submissions and the gradebook lie in the same folder: pairs
+    of a path and its place in the box."""
     grader = Path(__file__).resolve().parent.parent
     places = {Path(shrinklab.__file__).resolve().parent: "shrinklab"} | {
         grader / name: f"autograder/{name}" for name in ("__init__.py", "cells.py", "engine")}
-    return [word for path, name in places.items() for word in ("--ro-bind", str(path), f"{LIBRARY}/{name}")]
+    return [(path, f"{LIBRARY}/{name}") for path, name in places.items()]

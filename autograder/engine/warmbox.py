@@ -16,6 +16,7 @@ import os
 import threading
 from types import SimpleNamespace
 
+from autograder.engine.box import has_bubblewrap
 from autograder.engine.channel import ChannelError
 from autograder.engine.warmserver import Nested, Server
 
@@ -70,6 +71,8 @@ class WarmBox:
 
     def _running(self):
         with self._lock:
+            if not has_bubblewrap():
+                self.why_not = "it needs bubblewrap"
             if self._server is None and not self.why_not:
                 server = Server(self.box)
                 if server.why_not:
