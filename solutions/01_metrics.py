@@ -1018,9 +1018,8 @@ print(f"of {int(members.sum())} images of this class {paired.b} were lost and {p
 # Its **p-value** is the chance that luck alone gives such a difference (lesson 03 works it out by hand).
 # We picked the worst of ten classes, so ask for a tenth of the usual 0.05 before you believe it.
 #
-# Hooker and others (2019) looked into this with 30 networks for each level of pruning, from 30 to 90 % of the weights.
-# They tested each class by itself, and found the same: overall accuracy hides that some classes and images pay for
-# the rest. When the classes are people, this is a question of fairness.
+# Hooker and others (2019) looked into this and found the same: overall accuracy hides that some classes and images pay
+# for the rest. When the classes are people, this is a question of fairness.
 # **So look at each class before and after, and give the worst one beside the average.**
 
 # %% [markdown] key="pitfalls"

@@ -662,8 +662,8 @@ expect(student("layer_bound", 442368, 79552, 4e9, 8e9), [442368 / 4e6, "compute"
 
 # %% [markdown] key="roof-quick"
 # **Going further.** A device draws power for both. By Horowitz (2014), at 45 nm, a float32 multiplication takes 3.7
-# picojoules and an addition 0.9. Fetching 64 bits from main memory takes 1,300 to 2,600. Write `layer_energy`. Which
-# layers of ResNet8 would you shrink first for the battery?
+# picojoules and an addition 0.9. Fetching 64 bits from a cache of 8 kB takes 10, and from main memory far more. Write
+# `layer_energy`. Which layers of ResNet8 would you shrink first for the battery?
 
 # %% [markdown] key="bound-use-text"
 # Your rule now adds up over all layers of a trained network. Even with all data in the cache, it cannot be done sooner
