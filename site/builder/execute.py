@@ -1,5 +1,6 @@
 """Run lessons for the site, each once per content: cells, practice bank, library, networks and data."""
 
+import ast
 import hashlib
 import json
 import os
@@ -12,6 +13,8 @@ import nbformat
 import nbformat.v4 as v4
 import torch
 from nbclient import NotebookClient
+
+from shrinklab.widgets.static import SHARED
 
 ROOT = Path(__file__).resolve().parents[2]
 AT_ONCE = 2
@@ -62,7 +65,9 @@ def _surroundings():
 
 def _run(name, cells, bank, tables):
     first = v4.new_code_cell(f"from builder.kernel import prepare\nprepare({str(tables)!r})", id="prepare")
-    notebook = v4.new_notebook(cells=[first, *map(nbformat.from_dict, cells)])
+    last = v4.new_code_cell("import json\nfrom builder.kernel import late_answers\njson.dumps(late_answers())",
+                            id="last")
+    notebook = v4.new_notebook(cells=[first, *map(nbformat.from_dict, cells), last])
     with tempfile.TemporaryDirectory() as folder:
         if bank:
             Path(folder, "practice.yml").write_text(bank, encoding="utf-8")
@@ -77,4 +82,17 @@ def _run(name, cells, bank, tables):
             client.execute(env=environment)
         except Exception as error:
             raise RuntimeError(f"{name}: {error}") from error
-    return {cell.id: cell.outputs for cell in notebook.cells[1:]}
+    answers = json.loads(ast.literal_eval(notebook.cells[-1].outputs[-1].data["text/plain"]))
+    return {cell.id: [_complete(name, output, answers) for output in cell.outputs] for cell in notebook.cells[1:-1]}
+
+
+def _complete(name, output, answers):
+    """An output, with a guess's answer where it could be known only later. RuntimeError where there is none."""
+    parts = output.get("data", {}).get(SHARED, [])
+    for part in parts if isinstance(parts, list) else [parts]:
+        state = part["state"]
+        if part["kind"] == "Guess":
+            state["answer"] = answers[state["question"]]
+        if "error" in (state.get("answer") or {}):
+            raise RuntimeError(f"{name}: {state['question']!r} has no answer: {state['answer']['error']}")
+    return output

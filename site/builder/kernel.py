@@ -9,11 +9,12 @@ from matplotlib.figure import Figure
 
 from builder.recorder import recorded
 from builder.tables import remember_tables
-from shrinklab.widgets import explore  # before its module: the lessons want the function of that name
+from shrinklab.widgets import Guess, explore  # before its module: the lessons want the function of that name
 from shrinklab.widgets.explore import as_html
 from shrinklab.widgets.static import SHARED
 
 assert callable(explore)
+SHOWN = []  # the guesses that were shown
 
 
 def prepare(tables):
@@ -27,6 +28,22 @@ def prepare(tables):
     formatter.for_type(ipywidgets.Box, recorded)
     formatters["text/html"].for_type(Figure, as_html)
     remember_tables(tables)
+    _remember_guesses()
+
+
+def late_answers():
+    """{question: answer} of the guesses shown, once all cells have run: some compare with what a later cell makes."""
+    return {guess.question: guess.reveal() for guess in SHOWN}
+
+
+def _remember_guesses():
+    first = Guess.static_state
+
+    def static_state(self):
+        SHOWN.append(self)
+        return first(self)
+
+    Guess.static_state = static_state
 
 
 class _Json(JSONFormatter):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from builder.page_parts import accessible
 from shrinklab.widgets.static import SHARED
 
 PICTURE = r'<img ([^>]*?)src="data:image/png;base64,([^"]+)"([^>]*)>'
@@ -79,7 +80,7 @@ def widget(part, assets, root):
         return (f'<p class="sl-fixed">Set here: <strong>{settings}</strong>. '
                 "In the notebook these are sliders; on this page the result was computed beforehand.</p>")
     state = json.dumps({"state": _slim(part["state"]), "kept": part["kept"]}, separators=(",", ":"), sort_keys=True)
-    state = with_files(state, assets, STATIC, quote='\\"')
+    state = accessible(with_files(state, assets, STATIC, quote='\\"'))
     digest = hashlib.sha256(state.encode()).hexdigest()[:12]
     name = f"widgets/{digest}.js"
     assets.write(name, f'shrinklabData("{digest}",{state});\n'.encode())
