@@ -88,6 +88,8 @@ def _run(name, cells, bank, tables):
 
 def _complete(name, output, answers):
     """An output, with a guess's answer where it could be known only later. RuntimeError where there is none."""
+    if output["output_type"] == "error":  # of showing a value: the cell itself went on
+        raise RuntimeError(f"{name}: {output['ename']}: {output['evalue']}")
     parts = output.get("data", {}).get(SHARED, [])
     for part in parts if isinstance(parts, list) else [parts]:
         state = part["state"]

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-EMPTY_HEADER = re.compile(r"<th\b[^>]*>(?:\s|&nbsp;|\\n)*</th>")
+EMPTY_HEADER = re.compile(r"<th\b[^>]*>(?:\s|&nbsp;|\\n|<p>\s*</p>)*</th>")
 # The theme's own parts: two landmarks without a name, and headings without a level.
 NAMED = {'<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="All pages">',
          '<aside class="toc-drawer': '<aside aria-label="On this page" class="toc-drawer',

@@ -16,7 +16,7 @@ def remember_tables(folder):
     def tabulate(self, points=None):
         try:
             key = fingerprint([self._settings, [control.spec() for control in self._controls], points])
-        except TypeError:
+        except (TypeError, OSError):  # nothing to compare, or a file that is gone since it was opened to be run
             return compute(self, points)
         path = folder / f"{key}.json"
         if path.exists():

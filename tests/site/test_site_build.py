@@ -56,9 +56,8 @@ def test_no_graded_item_is_on_the_site(published, path):
     assert [line for line in hidden if squeezed(line) in published] == []
     for cell in lesson.of("graded"):
         item = draw_item(lesson, cell, SELF_STUDY)
-        for text in (item.text, item.hint, cell.source.split("\n")[-1]):
+        for text in (item.text, item.hint, max(cell.source.split("\n"), key=len)):
             assert squeezed(text)[:60] not in published, cell.name
-        assert f"{squeezed(item.text)[-40:]}{cell.name}" not in published
 
 
 def test_no_answer_cell_is_on_the_site(site):
@@ -101,7 +100,7 @@ def test_a_lesson_s_page_has_all_its_parts(site, path):
     boxes = len(re.findall(r"^(?:explore|ipywidgets\.VBox)\(", play, re.MULTILINE))
     assert page.count('data-widget="Recorded"') + page.count('class="sl-fixed"') == boxes
     assert "application/vnd.jupyter" not in page
-    assert "Until " not in re.sub(r"<[^>]*>", "", page) or "passes its check" not in page
+    assert not re.search(r"Until \w+ passes its check, this cell uses the library", page)
 
 
 def test_hints_on_the_page_are_those_of_visible_checks():

@@ -193,6 +193,12 @@ def test_a_guess_may_compare_with_what_a_later_cell_makes(tmp_path):
         _run("sample", [early], "", tmp_path)
 
 
+def test_a_widget_that_cannot_be_shown_stops_the_build(tmp_path):
+    cell = nbformat.v4.new_code_cell("import ipywidgets\nipywidgets.VBox([ipywidgets.Text()])", id="a")
+    with pytest.raises(RuntimeError, match="sample: TypeError: the site cannot show a box of"):
+        _run("sample", [cell], "", tmp_path)
+
+
 def test_errors_on_stderr_and_widgets_that_need_python_do_not_reach_the_page(assets):
     outputs = [{"output_type": "stream", "name": "stderr", "text": "warning"},
                {"output_type": "stream", "name": "stdout", "text": "fine"},
