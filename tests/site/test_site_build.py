@@ -54,10 +54,12 @@ def test_no_graded_item_is_on_the_site(published, path):
     hidden = list(hidden_lines(lesson))
     assert len(hidden) > 10
     assert [line for line in hidden if squeezed(line) in published] == []
+    taught = squeezed("\n".join(cell.source for cell in lesson.of("text")))
     for cell in lesson.of("graded"):
         item = draw_item(lesson, cell, SELF_STUDY)
         for text in (item.text, item.hint, max(cell.source.split("\n"), key=len)):
-            assert squeezed(text)[:60] not in published, cell.name
+            start = squeezed(text)[:60]
+            assert start in taught or start not in published, cell.name
 
 
 def test_no_answer_cell_is_on_the_site(site):
