@@ -33,7 +33,8 @@ class Cluster:
             need(False, f"the Dask cluster at {address} has no worker", "it needs at least one",
                  f"start some: dask worker {address} --nthreads 1", RuntimeError)
         # The lesson goes with each submission: what was sent once is lost with the workers that held it.
-        self.function, self.common, self.width = function, common, 4 * sum(self._client.nthreads().values())
+        # None waits at a worker: Dask counts a worker's death against all that it has.
+        self.function, self.common, self.width = function, common, sum(self._client.nthreads().values())
         self._answers = queue.SimpleQueue()
         self._held, self._lock = set(), threading.Lock()
 

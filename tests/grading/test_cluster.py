@@ -1,8 +1,8 @@
 """The same on a Dask cluster of two processes on this computer, whose workers may die."""
 
-import builtins
 import os
 import signal
+import sys
 import threading
 
 import pytest
@@ -82,14 +82,7 @@ def test_an_address_where_nobody_answers_is_told(course, capsys, monkeypatch):
 
 
 def test_without_dask_the_command_says_what_to_install(course, capsys, monkeypatch):
-    real = builtins.__import__
-
-    def missing(name, *rest):
-        if name == "distributed":
-            raise ImportError(name)
-        return real(name, *rest)
-
-    monkeypatch.setattr(builtins, "__import__", missing)
+    monkeypatch.setitem(sys.modules, "distributed", None)
     course.submit("ann", with_sources(course.released, **RIGHT | {"answer_1": 'answer_1 = "a"'}))
     assert grade(course, "--scheduler", "tcp://127.0.0.1:9") == 1
     assert 'pip install -e ".[cluster]"' in capsys.readouterr().err
