@@ -1,6 +1,7 @@
 """Lesson 05 as a student meets it: run from top to bottom, its explorer moved, its button pressed."""
 
 import pytest
+from everyone import fit_for_everyone
 from notebook_page import settled
 from playwright.sync_api import expect
 from test_lessons import opened, shown
@@ -30,7 +31,7 @@ def test_lesson_05_runs_and_its_explorer_shows_what_the_library_computes(recover
         assert settled(explorer)["round"] == place
         for name, number in expected["numbers"].items():
             assert shown(explorer, name) == pytest.approx(number["value"], rel=0.05), name
-    assert recover.violations(".sl-explorer") == []
+    fit_for_everyone(recover)
     button = recover.page.get_by_role("button", name="Fine-tune now")
     button.scroll_into_view_if_needed()
     job = recover.page.locator(".sl-job").filter(has=button)

@@ -13,6 +13,7 @@ from shrinklab.scoring import prunable
 from shrinklab.stability import flip_rate
 from shrinklab.widgets.controls import Range, Select
 from shrinklab.widgets.explorer import Explorer
+from shrinklab.widgets.shares import accuracy_number
 from shrinklab.widgets.views import Histogram, Lines, NumberLine
 
 BITS = 2, 8
@@ -56,7 +57,7 @@ def bits_explorer(model=None, split=None, *, layer=None):
             "headline": f"{bits} bits, one {kind} grid for each {scope}: {_percent(share)} of {len(split):,} images "
                         f"right ({_percent(before)} before); {_percent(flips)} of the predictions changed.",
             "numbers": {
-                "accuracy": {"value": share, "unit": "%", "text": _percent(share)},
+                "accuracy": accuracy_number(share, len(split)),
                 "predictions changed": {"value": flips, "unit": "%", "text": _percent(flips)},
                 "SQNR of this layer": {"value": noise[bits - BITS[0]], "unit": "dB",
                                        "text": f"{noise[bits - BITS[0]]:.1f} dB"},

@@ -11,6 +11,7 @@ from shrinklab.quantize import Scheme, collect, quantize_model
 from shrinklab.stability import flip_rate
 from shrinklab.widgets.controls import Range, Select
 from shrinklab.widgets.explorer import Explorer
+from shrinklab.widgets.shares import accuracy_number
 from shrinklab.widgets.views import Bars, Histogram
 
 OBSERVERS = [("min-max: the whole range", "min_max"), ("percentile: cut off the rarest", "percentile"),
@@ -54,7 +55,7 @@ def calibration_explorer(model=None, split=None, images=None):
             "headline": f"{right:.1%} of {len(split):,} images right ({whole:.1%} in floats), {flips:.1%} of the "
                         "answers changed.".replace("%", " %"),
             "numbers": {
-                "accuracy": _number(right, "%", f"{100 * right:.1f} %"),
+                "accuracy": accuracy_number(right, len(split)),
                 "answers changed": _number(flips, "%", f"{100 * flips:.1f} %"),
                 "clipped in this layer": _number(clipped, "%", f"{100 * clipped:.3f} %"),
                 "step in this layer": _number(grids[layer].scale.item(), "", f"{grids[layer].scale.item():.4f}"),

@@ -1,7 +1,5 @@
 """Lesson 06's explorer: move the share of channels to remove; each move cuts the network and measures what is left."""
 
-from functools import partial
-
 from torch import nn
 
 from shrinklab.channels import channel_groups, recalibrate_batch_norm, shrink_channels
@@ -17,6 +15,7 @@ from shrinklab.models import DATA_OF, architecture, pretrained
 from shrinklab.tracing import CONVOLUTIONS
 from shrinklab.widgets.controls import Range, Select, Toggle
 from shrinklab.widgets.explorer import Explorer
+from shrinklab.widgets.shares import accuracy_number
 from shrinklab.widgets.views import Bars, Network
 
 CRITERIA = {"l1": l1, "l2": l2, "lot": random}
@@ -55,13 +54,12 @@ def channels_explorer(model=None, split=None, calibration=None, *, repeats=15):
         right, costs = _accuracy(small, split), _costs(small, example)
         times = _milliseconds((model, small), example, repeats)
         shares = {name: costs[name] / whole[name] for name in costs} | {"latency": times[1] / times[0]}
-        text = partial("{:.1%}".format)
         return {
             "headline": f"{1 - left / all_channels:.1%} of the channels removed: {shares['MACs']:.0%} of the MACs and "
                         f"{shares['latency']:.0%} of the time are left, {right:.1%} of {len(split):,} images right "
                         f"({before:.1%} before).".replace("%", " %"),
             "numbers": {
-                "accuracy": _number(right, "%", text(right).replace("%", " %")),
+                "accuracy": accuracy_number(right, len(split)),
                 "channels left": _number(left, "", f"{left:,} of {all_channels:,}"),
                 **{name: _number(value, "", f"{value:,}") for name, value in costs.items() if name != "dense file"},
                 "dense file": _number(costs["dense file"], "bytes", f"{costs['dense file']:,} bytes"),

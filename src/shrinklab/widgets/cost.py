@@ -18,6 +18,7 @@ from shrinklab.roofline import arithmetic_intensity, measure_machine, roofline
 from shrinklab.timing import latency
 from shrinklab.widgets.controls import Range, Select
 from shrinklab.widgets.explorer import Explorer
+from shrinklab.widgets.shares import accuracy_number
 from shrinklab.widgets.views import Bars, Lines
 
 BATCHES = [1, 2, 4, 8, 16, 32]
@@ -60,7 +61,7 @@ def cost_explorer(model=None, split=None, machine=None, *, calibration=None, tim
             "headline": f"{_percent(width)} of the channels, batch {batch}: {_percent(right, 1)} of {len(split):,} "
                         f"images right, {timed.p50_ms:.2f} ms a batch, {batch / seconds:,.0f} images a second.",
             "numbers": {
-                "accuracy": _number(right, "%", _percent(right, 1)),
+                "accuracy": accuracy_number(right, len(split)),
                 "MACs an image": _number(now.found.macs, "", f"{now.found.macs:,}"),
                 "file": _number(now.file, "bytes", f"{now.file:,} bytes"),
                 "bytes moved": _number(moved, "bytes", f"{moved / 1e6:.2f} MB a batch"),

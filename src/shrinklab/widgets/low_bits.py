@@ -12,6 +12,7 @@ from shrinklab.models import pretrained
 from shrinklab.quantize import Scheme, quantize_model, quantized_bytes
 from shrinklab.widgets.controls import Range, Select
 from shrinklab.widgets.explorer import Explorer
+from shrinklab.widgets.shares import accuracy_number
 from shrinklab.widgets.views import Bars, NumberLine
 
 WAYS = [("shared values (codebook)", "codebook"), ("even grid, weights", "weights"), ("even grid, everything", "all")]
@@ -55,8 +56,9 @@ def low_bits_explorer(model=None, split=None, calibration=None, *, trained=None)
             "headline": f"{bits} bits a weight: {_percent(share)} of {len(split):,} images right with no training"
                         + ("." if best is None else f", {_percent(best)} after it."),
             "numbers": {
-                "no training": _number(share, "%", _percent(share)),
-                "after training": _number(best, "%", "not trained here" if best is None else _percent(best)),
+                "no training": accuracy_number(share, len(split)),
+                "after training": (_number(None, "%", "not trained here") if best is None
+                                   else accuracy_number(best, len(split))),
                 "different values in the layer": _number(len(line["grid"]), "", f"{len(line['grid'])}"),
                 "file": _number(size, "bytes", f"{size:,} bytes"),
                 "times smaller": _number(dense / size, "", f"{dense / size:.1f}"),

@@ -12,6 +12,7 @@ from shrinklab.metrics import accuracy, evaluating
 from shrinklab.models import pretrained
 from shrinklab.widgets.controls import Range, Select
 from shrinklab.widgets.explorer import Explorer
+from shrinklab.widgets.shares import accuracy_number
 from shrinklab.widgets.views import Bars, Histogram
 
 SCOPES = [("all layers, one cut (global)", "global"), ("each layer, the same share", "each"),
@@ -54,7 +55,7 @@ def magnitude_explorer(model=None, split=None, criterion=l1, *, repeats=15):
             "headline": f"{removed:.1%} of the weights removed: {share:.1%} of {len(split):,} images right "
                         f"({before[0]:.1%} before).".replace("%", " %"),
             "numbers": {
-                "accuracy": _number(share, "%", f"{share:.1%}".replace("%", " %")),
+                "accuracy": accuracy_number(share, len(split)),
                 "weights left": _number(sum(kept.values()), "", f"{sum(kept.values()):,} of {sum(totals.values()):,}"),
                 **{f"{kind} file": _number(size, "bytes", f"{size:,} bytes") for kind, size in sizes.items()},
                 "latency": _number(timed.p50_ms, "ms", f"{timed.p50_ms:.2f} ms"),

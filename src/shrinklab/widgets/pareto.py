@@ -9,6 +9,7 @@ from shrinklab.pareto import pareto_front
 from shrinklab.shipping import STORED, Bench, candidates, rounded
 from shrinklab.widgets.controls import Range, Select
 from shrinklab.widgets.explorer import Explorer
+from shrinklab.widgets.shares import accuracy_number
 from shrinklab.widgets.views import Scatter, Table
 
 IMAGES = {"lenet": 500, "resnet8": 250}
@@ -53,7 +54,7 @@ def pareto_explorer(models=None, splits=None, *, rounds=40):
         if own:
             numbers |= {"your file": _number(own.file_bytes, "bytes", f"{own.file_bytes:,} bytes"),
                         "your latency": _number(own.latency_ratio, "of dense", f"{own.latency_ratio:.2f} of dense"),
-                        "your accuracy": _number(own.accuracy, "%", f"{own.accuracy:.1%}".replace("%", " %")),
+                        "your accuracy": accuracy_number(own.accuracy, len(splits[network])),
                         "your drop": _number(own.drop_points, "points", f"{own.drop_points:.1f} points")}
         return {
             "headline": (f"Best of {len(fit)} that fit: {best.label}, {_lost(best.drop_points)}."

@@ -17,6 +17,7 @@ from shrinklab.train import Recipe
 from shrinklab.widgets.controls import Range, Select
 from shrinklab.widgets.explorer import Explorer
 from shrinklab.widgets.job import Job
+from shrinklab.widgets.shares import accuracy_number
 from shrinklab.widgets.views import Bars, Heatmap, Lines
 
 AMOUNTS = [0.5, 0.7, 0.8, 0.9, 0.93, 0.95, 0.97, 0.99]
@@ -64,7 +65,8 @@ def recover_explorer(run=None, split=None):
             "headline": f"Round {round}: {_percent(removed)} of the weights are gone. {_percent(before)} of "
                         f"{len(split):,} images right after the cut, {_percent(after)} after fine-tuning.",
             "numbers": {
-                "after the cut": _share(before), "after fine-tuning": _share(after), "removed": _share(removed),
+                "after the cut": accuracy_number(before, len(split)),
+                "after fine-tuning": accuracy_number(after, len(split)), "removed": _share(removed),
                 **{f"{kind} file": {"value": size, "unit": "bytes", "text": f"{size:,} bytes"}
                    for kind, size in sizes.items()},
             },
@@ -111,7 +113,8 @@ def fine_tune_job(amount, model=None, data=None, split=None, *, recipe=None):
         return {
             "headline": f"{_percent(sparsity(tuned))} of the weights are gone. {_percent(before)} of {len(split):,} "
                         f"images right after the cut, {_percent(after)} after fine-tuning.",
-            "numbers": {"after the cut": _share(before), "after fine-tuning": _share(after),
+            "numbers": {"after the cut": accuracy_number(before, len(split)),
+                        "after fine-tuning": accuracy_number(after, len(split)),
                         "removed": _share(sparsity(tuned)),
                         "sparse file": {"value": size, "unit": "bytes", "text": f"{size:,} bytes"}},
             "epochs": {"series": [{"name": "accuracy", "x": epochs, "y": steps}]},
