@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from autograder.course import Course
+from autograder.lms import commands as lms
 from autograder.term import FOLDER
 from shrinklab.errors import need
 
@@ -36,12 +37,17 @@ def _run(course, options, rest):
     if options.command == "grade-demo":
         from autograder.demo import grade_demo
         return grade_demo(course, course.lesson(options.lesson))
+    if options.command in ("roster", "collect", "export"):
+        return lms.run(course, options)
     name = course.lesson(options.lesson)
+    if options.command == "grade" and isinstance(options.regrade, str):
+        from autograder.again import grade_again
+        return grade_again(course, name, options.regrade, sure=options.yes)
     if options.command == "grade":
         return _grade(course, name, options)
     if options.command == "feedback":
         from autograder.grade import feedback
-        return feedback(course, name)
+        return feedback(course, name, kind=options.zip)
     if options.command == "check":
         from autograder.check import check
         return check(course, name)
@@ -67,7 +73,9 @@ def _need_term(course):
 def _how_to_grade(command):
     command.add_argument("--jobs", type=int, metavar="N", help="so many submissions at a time (default: one a core)")
     command.add_argument("--only", action="append", default=[], metavar="STUDENT", help="this student; may be repeated")
-    command.add_argument("--regrade", action="store_true", help="run also what has a result")
+    command.add_argument("--regrade", nargs="?", const=True, default=False, metavar="EXERCISE",
+                         help="run also what has a result; with a name, this exercise alone, for everyone")
+    command.add_argument("--yes", action="store_true", help="write what --regrade EXERCISE found without asking")
     command.add_argument("--dry-run", action="store_true", help="say what would be done; write nothing")
     command.add_argument("--scheduler", default="", metavar="ADDRESS",
                          help="run them on a Dask cluster: tcp://host:port of its scheduler (pip extra: cluster)")
@@ -93,8 +101,11 @@ def _parser():
         if word == "grade":
             _trust(command)
             _how_to_grade(command)
+        if word == "feedback":
+            lms.add_zip(command)
         if word == "submit":
             command.add_argument("--student", help="also hand it in on this computer, under this name")
+    lms.add(commands)
     demo = commands.add_parser("grade-demo", help="grade a made class of four and compare")
     demo.add_argument("lesson", nargs="?", default="04", help="the lesson's number or name (default: 04)")
     _trust(demo)

@@ -66,6 +66,8 @@ class Course:
             "nbgrader.preprocessors.AssignLatePenalties",
             "nbgrader.preprocessors.CheckCellMetadata",
         ]
+        config.AssignLatePenalties.plugin_class = "autograder.late.PerDay"
+        config.PerDay.course = self
         config.Execute.skip_cells_with_tag = ""
         config.Execute.timeout = CELL_SECONDS
         config.ExecuteApart.total_seconds = TOTAL_SECONDS

@@ -11,6 +11,7 @@ from autograder.capstone import write_board
 from autograder.course import read_notebook, shown
 from autograder.engine.box import need_box
 from autograder.intake import verdict
+from autograder.late import due_date, settle
 from autograder.nbgrading import enter, nbgrader
 from autograder.runner.batch import Batch, Options, folder, plan, write_pages
 from autograder.runner.faults import halting
@@ -70,10 +71,13 @@ def grade_all(course, name, options=None):
     with nbgrader(course) as api, halting(course):
         try_to_write(course.gradebook)
         enter(course, name)
+        due_date(course, name)
         batch = Batch(course, name, api)
         batch.grade(students, options)
         graded = [student for student in students if student not in batch.failed]
+    moved = settle(course, name) & set(graded)
     failed = batch.failed | write_pages(course, name, graded, options.jobs, older=True)
+    failed |= write_pages(course, name, sorted(moved - failed.keys()), options.jobs)
     return [row(course, name, student) for student in students if student not in failed], failed
 
 
@@ -108,15 +112,22 @@ def default_jobs():
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def feedback(course, name):
-    """Write the feedback pages again, for example after marking by hand; returns the exit status."""
+def feedback(course, name, *, kind=None):
+    """Write the feedback pages again, for example after marking by hand; returns the exit status.
+
+    kind: also make zips to give back, one of `autograder.lms.commands.KINDS`.
+    """
     need(course.submissions(name), f"there is no submission of {name}", "feedback follows grading",
          f"run make grade LESSON={name[:2]}", FileNotFoundError)
+    settle(course, name)
     graded = sorted(path.parent.name for path in (course.grading / "autograded").glob(f"*/{name}"))
     failed = write_pages(course, name, graded, default_jobs())
     export(course)
     print(f"feedback: {_seen(course, 'feedback')}/STUDENT/{name}/{name}.html")
     _tell(failed)
+    if kind and not failed:
+        from autograder.lms.returns import make_returns
+        return make_returns(course, name, kind)
     return 1 if failed else 0
 
 

@@ -1,0 +1,1 @@
+"""Moodle and Canvas: their CSV files and their zips, in and out."""
