@@ -7,10 +7,11 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11 p
 VENV_PYTHON = .venv/bin/python
 NEED_PYTHON = @test -n "$(PYTHON)" || { echo "error: no Python 3.11 to 3.14 found; install one (https://www.python.org/downloads/), or name it: PYTHON=/path/to/python3" >&2; exit 2; }
 GRADER = $(VENV_PYTHON) -m autograder $(if $(TERM_NAME),--term "$(TERM_NAME)")
+NEED_FROM = @test -n "$(FROM)" || { echo "error: FROM is missing; name the file that Moodle or Canvas made, for example: make $@ FROM=class.csv" >&2; exit 2; }
 NEED_LESSON = @test -n "$(LESSON)" || { echo "error: LESSON is missing; name one, for example: make $@ LESSON=04" >&2; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help core dev lab check reset progress submit test lint build site screenshots grade grade-demo formgrader feedback baselines bench bench-grading
+.PHONY: help core dev lab check reset progress submit test lint build site screenshots roster collect grade regrade grade-demo formgrader feedback export baselines bench bench-grading
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -44,9 +45,23 @@ submit: core ## make the file to hand in, and say what is not complete (LESSON=0
 
 # For instructors
 
+roster: core ## take a class list from Moodle or Canvas (FROM=class.csv)
+	$(NEED_FROM)
+	@$(GRADER) roster "$(FROM)" $(ARGS)
+
+collect: core ## take the submissions of Moodle's or Canvas' zip (LESSON=04 FROM=all.zip WORKSHEET=grades.csv)
+	$(NEED_LESSON)
+	$(NEED_FROM)
+	@$(GRADER) collect "$(LESSON)" --from "$(FROM)" $(if $(WORKSHEET),--worksheet "$(WORKSHEET)") $(ARGS)
+
 grade: core ## grade the submissions of a class, write feedback and grades.csv (LESSON=04)
 	$(NEED_LESSON)
 	@$(GRADER) grade "$(LESSON)" $(ARGS)
+
+regrade: core ## grade one exercise again for everyone; shows who gains or loses (LESSON=04 EXERCISE=prune_mask)
+	$(NEED_LESSON)
+	@test -n "$(EXERCISE)" || { echo "error: EXERCISE is missing; for example: make regrade LESSON=04 EXERCISE=prune_mask" >&2; exit 2; }
+	@$(GRADER) grade "$(LESSON)" --regrade "$(EXERCISE)" $(ARGS)
 
 grade-demo: core ## grade a made class of four, from submission to feedback
 	@$(GRADER) grade-demo $(LESSON) $(ARGS)
@@ -54,9 +69,14 @@ grade-demo: core ## grade a made class of four, from submission to feedback
 formgrader: core ## open nbgrader's formgrader on this course
 	@$(GRADER) formgrader $(ARGS)
 
-feedback: core ## write the feedback pages again, after marking by hand in formgrader (LESSON=04)
+feedback: core ## write the feedback pages again, after marking by hand; ZIP=moodle: to give back (LESSON=04)
 	$(NEED_LESSON)
-	@$(GRADER) feedback "$(LESSON)" $(ARGS)
+	@$(GRADER) feedback "$(LESSON)" $(if $(ZIP),--zip "$(ZIP)") $(ARGS)
+
+export: core ## write grades into a file that Moodle or Canvas exported (LESSON=04 INTO=grades.csv)
+	$(NEED_LESSON)
+	@test -n "$(INTO)" || { echo "error: INTO is missing; name Moodle's grading worksheet or Canvas' gradebook: make export LESSON=04 INTO=grades.csv" >&2; exit 2; }
+	@$(GRADER) export "$(LESSON)" --into "$(INTO)" $(ARGS)
 
 # For maintainers
 

@@ -16,7 +16,7 @@ import nbformat
 from nbgrader.api import Gradebook
 
 from autograder import seeds
-from autograder.cells import grade_id, is_check, kind, name
+from autograder.cells import grade_id, is_check, is_solution, kind, name
 from autograder.course import read_notebook, shown
 from autograder.grade import export, feedback, grade_all
 from autograder.intake import verdict
@@ -109,10 +109,11 @@ def _trial(course, lesson, exercise, students):
 
 
 def _reduced(notebook, exercise, checks):
-    """What the exercise needs and its checks. Intake puts the other graded cells back as they were released."""
+    """What the exercise needs, its checks, and all that the student wrote into the lesson's own cells: the seed of the
+    hidden inputs hangs on that, and a regrade has the same inputs. Intake puts the other checks back."""
     needed = {id(cell) for cell in needed_cells(notebook, exercise, check_sources=checks)}
     return [cell for cell in notebook["cells"] if kind(cell) != "intake"
-            and (id(cell) in needed or is_check(cell) and name(cell) == exercise)]
+            and (id(cell) in needed or is_solution(cell) or is_check(cell) and name(cell) == exercise)]
 
 
 def _compare(course, lesson, trial, checks, students):

@@ -43,7 +43,8 @@ def due_date(course, lesson):
 def settle(course, lesson):
     """Bring dates, dropped checks and penalties of a lesson's graded submissions up to date with term.yml.
 
-    Returns the students for whom something changed. Without a term.yml the gradebook stays as it is. Raises ValueError for what term.yml may not say.
+    Returns the students for whom something changed. Without a term.yml the gradebook stays as it is. Raises
+    ValueError for what term.yml may not say.
     """
     rules = read_rules(course)
     if not rules.said:
