@@ -164,5 +164,6 @@ def check_returns(home):
     assert "Well seen, eve." in text
     for shown in (page, text):
         assert "4567" not in shown
+        assert "3567" not in shown
         assert "secret scheme" not in shown
     assert (home / "returns" / NAME / "finn.zip").is_file()
