@@ -77,7 +77,8 @@ def grade_all(course, name, options=None):
         graded = [student for student in students if student not in batch.failed]
     moved = settle(course, name) & set(graded)
     failed = batch.failed | write_pages(course, name, graded, options.jobs, older=True)
-    failed |= write_pages(course, name, sorted(moved - failed.keys()), options.jobs)
+    if moved - failed.keys():
+        failed |= write_pages(course, name, sorted(moved - failed.keys()), options.jobs)
     return [row(course, name, student) for student in students if student not in failed], failed
 
 
