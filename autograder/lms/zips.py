@@ -43,6 +43,8 @@ class SafeZip:
             raise ValueError(f"{path.name} cannot be read as a zip ({error}); it is the file that the platform made, "
                              "whole; download it again") from None
         infos = self._zip.infolist()
+        if len(infos) > MOST_MEMBERS:
+            self.__exit__()
         need(len(infos) <= MOST_MEMBERS, f"{path.name} has {len(infos):,} members", f"at most {MOST_MEMBERS:,} are "
              "looked at", "download the submissions in parts")
         self.aside, self._infos, self._read = {}, {}, 0
