@@ -46,8 +46,12 @@ class Course:
     def configure(self, config):
         """Write nbgrader's settings for this course into a traitlets Config, and make its tools findable."""
         from autograder.authoring.preprocessors import RELEASE_PREPROCESSORS
+        from autograder.inbox import make_listable
 
         put_tools_on_path()
+        # nbgrader has no later place for it: it reads its settings, then lists the submissions. Formgrader reads them
+        # again for each click.
+        make_listable(self.grading, self.lessons())
         folders = {"source": self.home / "solutions", "release": self.home / "course"} | {
             step: self.grading / step for step in ("submitted", "autograded", "feedback")}
         for step, folder in folders.items():
@@ -59,10 +63,12 @@ class Course:
         config.Autograde.exporter_class = "autograder.exporter.IntakeExporter"
         config.Autograde.autograde_preprocessors = [
             "autograder.preprocess.ExecuteApart",
+            "autograder.harmless.Harmless",
             "nbgrader.preprocessors.IgnorePattern",
             "nbconvert.preprocessors.ClearMetadataPreprocessor",
             "nbgrader.preprocessors.LimitOutput",
             "nbgrader.preprocessors.SaveAutoGrades",
+            "autograder.marks.SettleMarks",
             "nbgrader.preprocessors.AssignLatePenalties",
             "nbgrader.preprocessors.CheckCellMetadata",
         ]
@@ -73,13 +79,9 @@ class Course:
         config.ExecuteApart.total_seconds = TOTAL_SECONDS
         if self.trust_students:
             config.ExecuteApart.trust_students = True
-        # Hidden tests and mark schemes come back with the checks when a submission is graded; students read the rest.
-        config.GenerateFeedback.preprocessors = [
-            "nbgrader.preprocessors.GetGrades",
-            "nbgrader.preprocessors.ClearHiddenTests",
-            "nbgrader.preprocessors.ClearMarkScheme",
-            "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
-        ]
+        # A page of our own: what it shows of locked cells it takes from the released notebook, with nothing hidden.
+        config.GenerateFeedback.exporter_class = "autograder.feedback.FeedbackExporter"
+        config.GenerateFeedback.preprocessors = ["nbgrader.preprocessors.GetGrades"]
 
     def lesson(self, number):
         """The full name of a lesson from its number or name: "04" -> "04_magnitude_pruning".

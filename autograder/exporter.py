@@ -8,20 +8,19 @@ faults, and an exception in it is swallowed.)
 import datetime
 import fnmatch
 import glob
-import os
-import shutil
 from pathlib import Path
 
 from nbconvert.exporters import NotebookExporter
 from nbformat import from_dict
 from nbgrader.converters import Autograde
-from nbgrader.utils import parse_utc
 
 from autograder.course import read_notebook
+from autograder.inbox import Inbox, is_student
 from autograder.intake import judge
 from autograder.lessons import from_gradebook
+from autograder.marks import last_grading
+from autograder.reading import safe
 
-KEPT_FILES = ("timestamp.txt",)
 ASIDE = "set_aside"
 
 
@@ -30,6 +29,7 @@ class IntakeExporter(NotebookExporter):
 
     def __init__(self, config=None, **options):
         super().__init__(config=config, **options)
+        self._earlier = {}
         if isinstance(self.parent, Autograde):
             self._receive()
 
@@ -39,13 +39,15 @@ class IntakeExporter(NotebookExporter):
         if course is None:
             return super().from_filename(filename, resources=resources, **options)
         released = self._released(resources["nbgrader"]["assignment"], path.name)
-        resources["shrinklab"] = {"released": str(released)}
+        earlier = self._earlier.get((resources["nbgrader"]["student"], path.name), ({}, {}))
+        resources["shrinklab"] = {"released": str(released), "earlier": earlier}
         if not path.is_relative_to(self._folder(course.submitted_directory, "*", "*").parent.parent):
             return super().from_filename(filename, resources=resources, **options)
         # Before anything is scored: do the released notebook and the gradebook belong together?
         from_gradebook(resources["nbgrader"], released)
         student = resources["nbgrader"]["student"]
-        judged = judge(path, read_notebook(released), left_out=self._left_out(student))
+        beside = {one.name for one in released.parent.iterdir()}
+        judged = judge(path, read_notebook(released), left_out=self._inbox(student).left_out(beside))
         for reason in judged.reasons:
             self.log.warning("%s: %s: %s", student, judged.status, reason)
         today = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
@@ -54,53 +56,39 @@ class IntakeExporter(NotebookExporter):
 
     def _receive(self):
         """Make every submitted folder safe to copy, and list the notebooks that it should hold."""
-        course = self.parent.coursedir
+        course, listed = self.parent.coursedir, self.parent.assignments
         expected = [path.name for path in self._released(course.assignment_id, "*.ipynb").parent.glob("*.ipynb")
                     if fnmatch.fnmatch(path.stem, course.notebook_id)]
         submitted = self._folder(course.submitted_directory, course.student_id, course.assignment_id)
         for folder in map(Path, glob.glob(str(submitted))):
-            self._clear(folder)
-            self.parent.assignments[str(folder)] = [str(folder / name) for name in expected]
+            student = folder.parent.name
+            try:
+                if not is_student(student):
+                    raise OSError(0, "no student has such a name; it is not graded")
+                self._inbox(student).clear()
+                self._remember(student, expected)
+                listed[str(folder)] = [str(folder / name) for name in expected]
+            except OSError as error:
+                self.log.error("%s: %s", safe(student), error.strerror)
+                listed.pop(str(folder), None)
 
-    def _clear(self, folder):
-        """Move links, foreign files and an unreadable time stamp out of a submission; nothing is deleted."""
-        if folder.is_symlink() or not folder.is_dir():
-            self._put_aside(folder, folder.parent.name, "submission")
-            folder.mkdir()
-        for entry in os.scandir(folder):
-            plain = entry.is_file(follow_symlinks=False)
-            kept = entry.name in KEPT_FILES and plain and _is_time(Path(entry.path))
-            # nbgrader copies no notebooks, and intake reads them without following a link.
-            if not kept and not (plain or entry.is_symlink()) or not kept and not entry.name.endswith(".ipynb"):
-                self._put_aside(Path(entry.path), folder.parent.name, entry.name)
-
-    def _put_aside(self, path, student, name):
-        target = self._aside(student)
-        target.mkdir(parents=True, exist_ok=True)
-        number, free = 1, target / name
-        while os.path.lexists(free):
-            number, free = number + 1, target / f"{number}-{name}"
-        shutil.move(path, free)
-        self.log.warning("%s: %s was moved to %s", student, name, free)
-
-    def _left_out(self, student):
-        folder = self._aside(student)
-        return sorted(os.listdir(folder)) if folder.is_dir() else []
-
-    def _aside(self, student):
+    def _remember(self, student, expected):
+        """What the last grading left: nbgrader removes it before the next one."""
         course = self.parent.coursedir
-        return self._folder(str(Path(course.submitted_directory).parent / ASIDE), student, course.assignment_id)
+        graded = self._folder(course.autograded_directory, student, course.assignment_id)
+        for name in expected:
+            names = {"db_url": course.db_url, "student": student, "assignment": course.assignment_id,
+                     "notebook": Path(name).stem}
+            self._earlier[student, name] = last_grading(names, graded / name)
+
+    def _inbox(self, student):
+        course = self.parent.coursedir
+        aside = str(Path(course.submitted_directory).parent / ASIDE)
+        return Inbox(self._folder(course.submitted_directory, student, course.assignment_id),
+                     self._folder(aside, student, course.assignment_id))
 
     def _released(self, assignment, name):
         return self._folder(self.parent.coursedir.release_directory, ".", assignment) / name
 
     def _folder(self, step, student, assignment):
         return Path(self.parent.coursedir.format_path(step, student, assignment))
-
-
-def _is_time(path):
-    """Whether nbgrader can read a time stamp: one that it cannot read stops its batch."""
-    try:
-        return path.stat().st_size < 200 and parse_utc(path.read_text(encoding="utf-8").strip() or None) is not None
-    except (OSError, ValueError, OverflowError, TypeError):
-        return False

@@ -12,6 +12,7 @@ from autograder.course import read_notebook, shown
 from autograder.engine.box import need_box
 from autograder.intake import verdict
 from autograder.late import due_date, settle
+from autograder.marks import look_again, marks
 from autograder.nbgrading import enter, nbgrader
 from autograder.runner.batch import Batch, Options, folder, plan, write_pages
 from autograder.runner.faults import halting
@@ -140,10 +141,13 @@ def row(course, name, student):
     remarks = [reasons[0] if status == "rejected" else f"{status}: {reason}{_more(reasons)}" for reason in reasons[:1]]
     stopped = notebook["metadata"].get("shrinklab", {}).get("remarks", [])
     remarks += [f"{remark}{_more(stopped)}" for remark in stopped[:1]]
+    names = {"db_url": course.gradebook, "assignment": name, "notebook": name, "student": student}
+    remarks = look_again(notebook, marks(names)) + remarks
     with Gradebook(course.gradebook) as gradebook:
         found = gradebook.find_submission(name, student)
-        by_hand = found.max_score - found.max_code_score
-        if found.needs_manual_grade and status != "rejected":
+        by_hand = sum(grade.max_score for one in found.notebooks for grade in one.grades
+                      if grade.needs_manual_grade and grade.manual_score is None)
+        if by_hand:
             remarks.append(f"{by_hand:g} points to mark by hand")
         if found.late_submission_penalty:
             remarks.append(f"late: {found.late_submission_penalty:g} points less")

@@ -1,10 +1,10 @@
 """nbgrader's Execute, replaced: the student's cells run apart, the instructor's checks run here."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from nbformat import from_dict
 from nbformat.v4 import new_markdown_cell
-from nbgrader.api import Gradebook, TaskCell
 from nbgrader.preprocessors import Execute
 from traitlets import Bool, Integer, Unicode
 
@@ -75,8 +75,8 @@ class ExecuteApart(Execute):
             self.log.warning("%s: %s", resources["nbgrader"]["student"], remark)
         nb.cells = from_dict(graded.notebook["cells"])
         nb.metadata["shrinklab"] = from_dict(nb.metadata.get("shrinklab", {}) | {
-            "remarks": list(graded.remarks), "seed": seed})
-        await_marks(resources["nbgrader"])
+            "remarks": list(graded.remarks), "results": [asdict(result) for result in graded.results],
+            "seed": seed})
         return nb, resources
 
     def box(self, released, db_url, course):
@@ -110,16 +110,3 @@ def entry_of(names, released):
 def gradebook_of(names):
     """The gradebook's file. names: nbgrader's resources."""
     return Path(names["db_url"].removeprefix("sqlite:///"))
-
-
-def await_marks(names):
-    """Let text that nobody has marked wait for a mark: nbgrader gives it 0 where the file came under another name.
-
-    names: nbgrader's resources (assignment, notebook, student, db_url).
-    """
-    with Gradebook(names["db_url"]) as gradebook:
-        submitted = gradebook.find_submission_notebook(names["notebook"], names["assignment"], names["student"])
-        for grade in submitted.grades:
-            if isinstance(grade.cell, TaskCell) and grade.manual_score is None:
-                grade.auto_score, grade.needs_manual_grade = None, True
-        gradebook.db.commit()

@@ -6,7 +6,11 @@ import re
 from autograder.cells import grade_id, is_solution, name
 
 NOTICE = "intake-notice"
+LONGEST_CELL = 100_000  # characters; what shows code in colours takes long for more
+PICTURES_BYTES = 2 * 2**20
+FIELDS = ("points", "grade", "solution", "locked", "task", "schema_version")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_BASE64, _FILE = re.compile(r"[A-Za-z0-9+/=]+"), re.compile(r"[\w .()+-]{1,100}")
 
 
 def graft(cells, released):
@@ -22,6 +26,10 @@ def graft(cells, released):
     plain = [_plain(cell) for cell in cells]
     student, dropped = [cell for cell in plain if cell], plain.count(None)
     remarks = [f"{dropped} damaged cells were left out."] if dropped else []
+    long = [cell for cell in student if len(cell["source"]) > LONGEST_CELL]
+    if long:
+        student = [cell for cell in student if len(cell["source"]) <= LONGEST_CELL]
+        remarks.append(f"{len(long)} cells with more than {LONGEST_CELL:,} characters were left out.")
     owners = _owners(student, frame, remarks)
     made = [_framed(cell, frame[owners[index]], remarks) if index in owners else _kept(cell, released)
             for index, cell in enumerate(student)]
@@ -46,7 +54,20 @@ def _plain(cell):
     metadata = cell.get("metadata") if isinstance(cell.get("metadata"), dict) else {}
     return {"cell_type": cell["cell_type"], "source": source.encode("utf-8", "replace").decode("utf-8"),
             "id": identity if isinstance(identity, str) and _ID.fullmatch(identity) else None,
-            "grade_id": grade_id({"metadata": metadata})}
+            "grade_id": grade_id({"metadata": metadata}), "attachments": _pictures(cell),
+            "nbgrader": metadata.get("nbgrader")}
+
+
+def _pictures(cell):
+    """The pictures that were pasted into a markdown cell."""
+    found = cell.get("attachments") if cell["cell_type"] == "markdown" else None
+    kept, left = {}, PICTURES_BYTES
+    for file, data in found.items() if isinstance(found, dict) else ():
+        for kind in ("image/png", "image/jpeg") if isinstance(data, dict) and _FILE.fullmatch(file) else ():
+            text = data.get(kind)
+            if isinstance(text, str) and len(text) <= left and _BASE64.fullmatch(text):
+                kept[file], left = {kind: text}, left - len(text)
+    return kept
 
 
 def _owners(student, frame, remarks):
@@ -72,6 +93,11 @@ def _framed(cell, original, remarks):
         made["source"] = cell["source"]
     elif cell["source"].strip() != original["source"].strip():
         remarks.append(f"The locked cell {_label(original)} was changed; it was put back as released.")
+    theirs, ours = cell["nbgrader"], original["metadata"]["nbgrader"]
+    changed = [key for key in FIELDS if isinstance(theirs, dict) and key in theirs and theirs[key] != ours.get(key)]
+    if changed:
+        remarks.append(f"The cell {_label(original)} had other {' and '.join(changed)} than the released one, which "
+                       "counts.")
     if cell["cell_type"] != original["cell_type"]:
         remarks.append(f"The cell {_label(original)} had become a {cell['cell_type']} cell; it was turned back.")
     return made
@@ -83,7 +109,9 @@ def _kept(cell, released):
     ours = dict(known["metadata"]).get("shrinklab") if known and known["source"] == cell["source"] else None
     made = {"cell_type": cell["cell_type"], "id": cell["id"], "source": cell["source"],
             "metadata": {"shrinklab": dict(ours)} if ours else {}}
-    return made | ({"outputs": [], "execution_count": None} if cell["cell_type"] == "code" else {})
+    if cell["cell_type"] == "code":
+        return made | {"outputs": [], "execution_count": None}
+    return made | ({"attachments": cell["attachments"]} if cell["attachments"] else {})
 
 
 def _put_back(made, frame, remarks):

@@ -80,7 +80,8 @@ class Checks:
         first = found[0] if found else None
         result = exercise.CheckResult(name(cell) or grade_id(cell) or "", score, highest,
                                       tuple(e for one in found for e in one.expectations),
-                                      first.message if first else text.getvalue().strip())
+                                      first.message if first else text.getvalue().strip(),
+                                      tuple(id for one in found for id in one.unreached))
         return Checked(score, text.getvalue(), result)
 
 

@@ -118,7 +118,7 @@ class _Lesson:
 
 def _run(student, source, remarks, *, graded=True):
     try:
-        return outputs.from_student(student.run(source, graded=graded))
+        return outputs.from_student(student.run(source, graded=graded), tables=student.tables)
     except Stopped as stopped:
         remarks.append(f"{_first_line(source)}: {stopped}")
         return [outputs.error("Stopped", str(stopped), [str(stopped)])]

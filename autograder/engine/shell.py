@@ -47,11 +47,13 @@ class _Shell(InteractiveShell):
     display_pub_class = Type(_Publisher)
 
     def show(self, kind, data):
-        """Keep text and small pictures; a student's HTML and scripts stay out of the graded notebook."""
+        """Keep text, small pictures and HTML such as a table's, which the grader cleans; scripts stay out."""
         kept = {"text/plain": str(data["text/plain"])[:TEXT_LIMIT]} if "text/plain" in data else {}
         picture = data.get("image/png")
         if isinstance(picture, str) and len(picture) <= IMAGE_LIMIT:
             kept["image/png"] = picture
+        if isinstance(data.get("text/html"), str) and len(data["text/html"]) <= TEXT_LIMIT:
+            kept["text/html"] = data["text/html"]
         if kept and len(self.shown) < SHOWN:
             self.shown.append({"output_type": kind, "data": kept, "metadata": {}})
 

@@ -6,6 +6,7 @@ from autograder.engine.process import Stopped, Worker
 from shrinklab import calls
 
 RESTARTS = 4
+TABLES = 40
 SHARE = 0.5
 
 
@@ -28,6 +29,7 @@ class Student:
         self._worker, self._done, self._started = None, [], 0
         self._borrowed = set()
         self.worked = 0.0  # seconds that their process took for cells and calls
+        self.tables = iter(range(TABLES))  # the outputs that may still come as HTML
         self.services = {}  # what a check may ask for by name besides calls; see `shrinklab.exercise.service`
 
     def run(self, source, *, graded=True):

@@ -47,13 +47,15 @@ class Expectation:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check gave. points: 0 to max_points; message: why it stopped early, or ""."""
+    """What a check gave. points: 0 to max_points; message: why it stopped early, or ""; unreached: ids of the
+    expectations that were not looked at because of that."""
 
     name: str
     points: float
     max_points: float
     expectations: tuple[Expectation, ...]
     message: str = ""
+    unreached: tuple[str, ...] = ()
 
     @property
     def passed(self):
@@ -224,6 +226,7 @@ class check:
         if reached:
             self.found.append(Expectation(reached.id or f"{self.name}-{len(self.found) + 1}", False, reached.hint))
             message += f"\n    {self.found[-1].id}: {reached.hint}"
+        unreached = () if error is None or isinstance(error, NotWritten) else self._unreached()
         total = max(len(self.written), len(self.found) + (error is not None and not reached))
         if self.borrowed:
             self._refuse_borrowed()
@@ -232,11 +235,13 @@ class check:
         if self.borrowed or (self.all_or_nothing and share < 1):
             share = 0.0
         self.points = round(share * self.max_points, 2)
-        self.result = CheckResult(self.name, self.points, self.max_points, tuple(self.found), message)
+        self.result = CheckResult(self.name, self.points, self.max_points, tuple(self.found), message, unreached)
         self.session.results[self.name] = self.result
         self.session.passed_with[self.name] = _code(self.namespace.get(self.name))
         if message:
             print(message)
+        for one in unreached:
+            print(f"… {one}: not looked at, because the check ended above")
         print(f"{self.name}: {self._score(right, total)}")
         if not _grading and self.session.backend is None:
             note(self.name, 0 if self.borrowed else right, total)
@@ -255,6 +260,11 @@ class check:
         if not isinstance(error, StudentError):
             return None
         return next((one for one in self.written if one.first <= line <= one.last), None)
+
+    def _unreached(self):
+        """The ids of the expectations behind the last one that was looked at."""
+        return tuple(one.id or f"{self.name}-{number}" for number, one in enumerate(self.written, 1)
+                     if number > len(self.found))
 
     def _score(self, right, total):
         """The closing line. Without the hidden expectations it promises no points; an answer is only readable."""
