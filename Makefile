@@ -11,7 +11,7 @@ NEED_FROM = @test -n "$(FROM)" || { echo "error: FROM is missing; name the file 
 NEED_LESSON = @test -n "$(LESSON)" || { echo "error: LESSON is missing; name one, for example: make $@ LESSON=04" >&2; exit 2; }
 
 .DEFAULT_GOAL := help
-.PHONY: help core dev lab check reset progress submit test lint build site screenshots roster collect grade regrade grade-demo formgrader feedback export baselines bench bench-grading
+.PHONY: help core dev lab check reset progress submit test lint build site screenshots roster collect grade regrade grade-demo formgrader feedback similarity export baselines bench bench-grading
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -77,6 +77,10 @@ export: core ## write grades into a file that Moodle or Canvas exported (LESSON=
 	$(NEED_LESSON)
 	@test -n "$(INTO)" || { echo "error: INTO is missing; name Moodle's grading worksheet or Canvas' gradebook: make export LESSON=04 INTO=grades.csv" >&2; exit 2; }
 	@$(GRADER) export "$(LESSON)" --into "$(INTO)" $(ARGS)
+
+similarity: core ## which submissions of a lesson are the same after renaming: a table and a page (LESSON=04)
+	$(NEED_LESSON)
+	@$(GRADER) similarity "$(LESSON)" $(ARGS)
 
 # For maintainers
 

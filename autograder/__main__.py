@@ -1,4 +1,4 @@
-"""The grader's commands: python -m autograder {grade,feedback,formgrader,grade-demo,check,submit}."""
+"""The grader's commands: python -m autograder {grade,feedback,similarity,formgrader,grade-demo,check,submit}."""
 
 import argparse
 import os
@@ -48,6 +48,9 @@ def _run(course, options, rest):
     if options.command == "feedback":
         from autograder.grade import feedback
         return feedback(course, name, kind=options.zip)
+    if options.command == "similarity":
+        from autograder.compared import similarity
+        return similarity(course, name)
     if options.command == "check":
         from autograder.check import check
         return check(course, name)
@@ -94,6 +97,7 @@ def _parser():
                         help="work with the release and the submissions in terms/NAME (default: $SHRINKLAB_TERM)")
     commands = parser.add_subparsers(dest="command", required=True)
     for word, what in {"grade": "grade the submissions of a class", "feedback": "write the feedback pages again",
+                       "similarity": "which submissions are the same after renaming",
                        "check": "grade your own workbook, with nothing written",
                        "submit": "make the file to hand in"}.items():
         command = commands.add_parser(word, help=what, description=f"{what.capitalize()}.")

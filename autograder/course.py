@@ -43,15 +43,20 @@ class Course:
         """The address of the gradebook, as SQLAlchemy reads it."""
         return f"sqlite:///{(self.grading / 'gradebook.db').resolve().as_posix()}"
 
-    def configure(self, config):
-        """Write nbgrader's settings for this course into a traitlets Config, and make its tools findable."""
+    def configure(self, config, *, listed=True):
+        """Write nbgrader's settings for this course into a traitlets Config, and make its tools findable.
+
+        listed: nbgrader is going to list the submissions itself, as it does on its command line and in formgrader; our
+        commands do not let it.
+        """
         from autograder.authoring.preprocessors import RELEASE_PREPROCESSORS
         from autograder.inbox import make_listable
 
         put_tools_on_path()
-        # nbgrader has no later place for it: it reads its settings, then lists the submissions. Formgrader reads them
-        # again for each click.
-        make_listable(self.grading, self.lessons())
+        if listed:
+            # nbgrader has no later place for it: it reads its settings, then lists the submissions. Formgrader reads
+            # them again for each click.
+            make_listable(self.grading, self.lessons())
         folders = {"source": self.home / "solutions", "release": self.home / "course"} | {
             step: self.grading / step for step in ("submitted", "autograded", "feedback")}
         for step, folder in folders.items():
@@ -107,8 +112,10 @@ class Course:
         return self.home / "course" / name / f"{name}.ipynb"
 
     def submissions(self, name):
-        """The students who handed in a lesson, sorted."""
-        return sorted(path.parent.name for path in (self.grading / "submitted").glob(f"*/{name}"))
+        """The students who handed in a lesson, sorted; a folder whose name nbgrader cannot take is no student's."""
+        from autograder.inbox import is_student
+        found = (path.parent.name for path in (self.grading / "submitted").glob(f"*/{name}"))
+        return sorted(filter(is_student, found))
 
     def _step(self, folder):
         """nbgrader joins its steps to the root; an absolute path stands for itself."""

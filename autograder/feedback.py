@@ -39,8 +39,16 @@ class FeedbackExporter(Exporter):
 
 def page(found):
     """The HTML text of an `autograder.report.Report`."""
-    colours = HtmlFormatter(style="friendly").get_style_defs(".code")
-    return _TEMPLATE.render(report=found, states=STATES, colours=colours)
+    return template("feedback.html.j2").render(report=found, states=STATES)
+
+
+def template(name):
+    """A template of autograder/pages/: everything that it shows is escaped unless a function here made it."""
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).with_name("pages")), autoescape=True,
+                                     trim_blocks=True, lstrip_blocks=True)
+    environment.filters |= {"markdown": markdown, "code": code, "output": output, "number": _number}
+    environment.globals["colours"] = HtmlFormatter(style="friendly").get_style_defs(".code")
+    return environment.get_template(name)
 
 
 def markdown(cell, trusted=False):
@@ -83,9 +91,3 @@ def _plain(text):
 
 def _number(value):
     return f"{round(value, 2):g}"
-
-
-_ENVIRONMENT = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).with_name("pages")), autoescape=True,
-                                  trim_blocks=True, lstrip_blocks=True)
-_ENVIRONMENT.filters |= {"markdown": markdown, "code": code, "output": output, "number": _number}
-_TEMPLATE = _ENVIRONMENT.get_template("feedback.html.j2")

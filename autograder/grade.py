@@ -10,10 +10,12 @@ from autograder import seeds
 from autograder.capstone import write_board
 from autograder.course import read_notebook, shown
 from autograder.engine.box import need_box
+from autograder.inbox import is_student
 from autograder.intake import verdict
 from autograder.late import due_date, settle
 from autograder.marks import look_again, marks
 from autograder.nbgrading import enter, nbgrader
+from autograder.reading import safe
 from autograder.runner.batch import Batch, Options, folder, plan, write_pages
 from autograder.runner.faults import halting
 from autograder.runner.gradebook import try_to_write
@@ -161,8 +163,9 @@ def _more(reasons):
 def unplaced(course):
     """What lies in submitted/ where no lesson's grading looks: sorted names, relative to it."""
     folder, lessons = course.grading / "submitted", set(course.lessons())
-    return sorted(entry.name for entry in folder.glob("*") if not entry.name.startswith(".") and not (
-        entry.is_dir() and lessons & {inside.name for inside in entry.iterdir()}))
+    return sorted(safe(entry.name) if not is_student(entry.name) else entry.name for entry in folder.glob("*")
+                  if not entry.name.startswith(".") and not (is_student(entry.name) and entry.is_dir() and lessons & {
+                      inside.name for inside in entry.iterdir()}))
 
 
 def export(course):

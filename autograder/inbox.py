@@ -30,16 +30,15 @@ class Inbox:
 
     def make_listable(self):
         """A real folder with at least one notebook's name in it: nbgrader gives up on any other."""
-        if self.folder.is_symlink() or not self.folder.is_dir():
-            self._put_aside(self.folder, "submission")
-            self.folder.mkdir()
-        if not any(entry.name.endswith(".ipynb") for entry in os.scandir(self.folder)):
+        self._be_a_folder()
+        if not any(name.endswith(".ipynb") for name in os.listdir(self.folder)):
             (self.folder / PLACEHOLDER).write_text("{}", encoding="utf-8")
 
     def clear(self):
         """Move links, foreign files and an unreadable time stamp out of the folder."""
-        self.make_listable()
-        entries = list(os.scandir(self.folder))
+        self._be_a_folder()
+        with os.scandir(self.folder) as found:
+            entries = list(found)
         if len(entries) > MOST_ENTRIES:
             self._empty(entries)
             return
@@ -55,6 +54,11 @@ class Inbox:
         names = os.listdir(self.aside) if self.aside.is_dir() else []
         known = {*LITTER, *ours}
         return sorted(name for name in names if name not in known and not _numbered(name, known))
+
+    def _be_a_folder(self):
+        if self.folder.is_symlink() or not self.folder.is_dir():
+            self._put_aside(self.folder, "submission")
+            self.folder.mkdir()
 
     def _empty(self, entries):
         """A folder of thousands of files goes aside as a whole; only its notebook and time stamp come back."""
@@ -92,7 +96,7 @@ def is_student(name):
     >>> is_student("ada"), is_student("a\\nb"), is_student("a+b"), is_student("[a]")
     (True, False, False, False)
     """
-    return bool(re.fullmatch(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff+*?\[\]{}/\\<>\"'`&]+", name))
+    return bool(re.fullmatch(r"[^\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff+*?\[\]{}/\\<>\"`&]+", name))
 
 
 def _numbered(name, known):

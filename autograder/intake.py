@@ -9,10 +9,8 @@ import copy
 from dataclasses import dataclass
 
 from autograder.cells import kind
-from autograder.reading import PLACEHOLDER, Rejected, cells, find, load, names
+from autograder.reading import Rejected, cells, find, load, names
 from autograder.repair import NOTICE, graft
-
-__all__ = ["PLACEHOLDER", "Judged", "judge", "verdict"]
 
 OTHER_RELEASE = ("Your notebook was released for another term, or for learning by oneself: its graded questions are "
                  "not those of this course. Your answers were compared with this course's keys.")

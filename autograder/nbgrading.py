@@ -20,7 +20,7 @@ from shrinklab.errors import need
 def nbgrader(course, **changes):
     """nbgrader's own API, set up for a course. changes: CourseDirectory settings that differ."""
     config = Config()
-    course.configure(config)
+    course.configure(config, listed=False)
     for setting, value in changes.items():
         config.CourseDirectory[setting] = value
     course.grading.mkdir(parents=True, exist_ok=True)

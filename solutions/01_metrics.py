@@ -1094,7 +1094,7 @@ RecallCards("practice.yml")
 # checks here see only whether your answer can be read, not whether it is right; `make check` and your instructor
 # compare it with the key.
 
-# %% graded="answer_1" points=1
+# %% graded="answer_1" points=1 section="rates"
 def answer_1(draw):
     things, positive = draw.pick([("weld seams", "faulty"), ("bottles", "cracked"), ("solar cells", "broken"),
                                   ("parcels", "damaged"), ("apples", "rotten")])
@@ -1110,7 +1110,7 @@ def answer_1(draw):
         f"is its **{metric}** on the {positive} ones (the positives)? Write a number from 0 to 1.",
         rates[metric], within=(0, 1), tolerance=0.006, hint=f"{metric.capitalize()} looks at the {looks_at}.")
 
-# %% graded="answer_2" points=1
+# %% graded="answer_2" points=1 section="choose"
 def answer_2(draw):
     old, new = draw.sample([0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9], 2)
     down = new < old
@@ -1128,7 +1128,7 @@ def answer_2(draw):
                "The number of real positives grows.", "The number of real positives shrinks."],
         hint=f"{moves} Ask for each of the four counts whether it can go up, go down, or neither.")
 
-# %% graded="answer_3" points=1
+# %% graded="answer_3" points=1 section="rules"
 def answer_3(draw):
     from shrinklab.measure import Measurement, verdict
     from shrinklab.verdict import rate_drop
@@ -1157,7 +1157,7 @@ def answer_3(draw):
         hint="Look up each of the three in the table of rules. Only an accuracy drop of more than 5 points vetoes; "
              "savings are bad when both of them are.")
 
-# %% graded="answer_4" points=1
+# %% graded="answer_4" points=1 section="task"
 def answer_4(draw):
     from shrinklab.metrics import average_precision
 

@@ -929,7 +929,7 @@ RecallCards("practice.yml")
 # checks here see only whether your answer can be read, not whether it is right; `make check` and your instructor
 # compare it with the key.
 
-# %% graded="answer_1" points=1
+# %% graded="answer_1" points=1 section="count"
 def answer_1(draw):
     inputs, outputs = draw.integer(4, 24, 4), draw.integer(8, 48, 8)
     kernel, size, images = draw.pick([1, 3, 5]), draw.pick([6, 8, 10, 12, 16]), draw.integer(2, 9)
@@ -940,7 +940,7 @@ def answer_1(draw):
         inputs * outputs * kernel * kernel * size * size, within=(0, 1_000_000_000), tolerance=0,
         hint="How many weights has it, without the bias, and at how many positions of one photo is each of them used?")
 
-# %% graded="answer_2" points=1
+# %% graded="answer_2" points=1 section="roof"
 def answer_2(draw):
     rate, bandwidth = draw.integer(20, 80, 10), draw.integer(4, 16, 4)
     case = draw.pick(["compute", "memory", "both"])
@@ -957,7 +957,7 @@ def answer_2(draw):
                "Halving either saves a quarter: the two times add up, and each is half of the sum."],
         hint="Work out how long multiplying takes and how long moving takes. The longer one is the least time.")
 
-# %% graded="answer_3" points=1
+# %% graded="answer_3" points=1 section="clock"
 def answer_3(draw):
     warm_up = draw.integer(2, 3)
     slow = draw.sample([131, 135, 142, 148, 157], warm_up)
@@ -973,7 +973,7 @@ def answer_3(draw):
         hint="Leave the warm-up out first. Then put what is left in order. With an even number of calls the median "
              "lies half-way between the two in the middle.")
 
-# %% graded="answer_4" points=1
+# %% graded="answer_4" points=1 section="clock"
 def answer_4(draw):
     fault = draw.pick(["batch", "warm-up", "threads"])
     factor, repeats = draw.integer(18, 39) / 10, draw.integer(40, 200, 10)

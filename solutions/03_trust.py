@@ -1013,7 +1013,7 @@ RecallCards("practice.yml")
 # checks here see only whether your answer can be read, not whether it is right; `make check` and your instructor
 # compare it with the key.
 
-# %% graded="answer_1" points=1
+# %% graded="answer_1" points=1 section="interval"
 def answer_1(draw):
     images, factor, share = draw.integer(150, 900, 50), draw.integer(2, 6), draw.pick([0.8, 0.85, 0.9])
     narrow = round(100 * 3.92 * (share * (1 - share) / images) ** 0.5 / factor, 1)  # as wide as such an interval is
@@ -1024,7 +1024,7 @@ def answer_1(draw):
         hint=f"The width falls with the square root of the number of images. It has to become {factor} times as "
              f"narrow.")
 
-# %% graded="answer_2" points=1
+# %% graded="answer_2" points=1 section="pairs"
 def answer_2(draw):
     from shrinklab.metrics import mcnemar
     kind = draw.pick(["none", "worse", "better"])
@@ -1045,7 +1045,7 @@ def answer_2(draw):
         hint="Only the images on which one is right and the other wrong count. Fair coins, so many of them: how often "
              "do they fall so unevenly, to either side?")
 
-# %% graded="answer_3" points=1
+# %% graded="answer_3" points=1 section="leak"
 def answer_3(draw):
     copies, percent, tries = draw.integer(4, 12), draw.pick([10, 15, 20, 25]), draw.integer(40, 300, 20)
     kind = draw.pick(["copies", "honest", "winner"])
@@ -1067,7 +1067,7 @@ def answer_3(draw):
         hint="Follow one held-out image: was anything nearly like it trained on? And did it have a say in which "
              "network is reported?")
 
-# %% graded="answer_4" points=1
+# %% graded="answer_4" points=1 section="pairs"
 def answer_4(draw):
     import math
     few = draw.integer(0, 2)

@@ -976,7 +976,7 @@ RecallCards("practice.yml")
 # checks here see only whether your answer can be read, not whether it is right; `make check` and your instructor
 # compare it with the key.
 
-# %% graded="answer_1" points=1
+# %% graded="answer_1" points=1 section="cost"
 def answer_1(draw):
     network, percent = draw.pick(["LeNet", "ResNet8", "a small VGG", "a network"]), draw.integer(50, 90, 5)
     removed, packed = draw.pick([(True, False), (True, True), (False, False)])
@@ -995,7 +995,7 @@ def answer_1(draw):
         hint="Which tensors are in the state_dict now, of which shape, and what do they hold? And what does the way "
              "of saving do with a long row of zeros?")
 
-# %% graded="answer_2" points=1
+# %% graded="answer_2" points=1 section="scan"
 def answer_2(draw):
     layers, small = ["first", "second", "third"], draw.integer(2, 6)
     large = draw.integer(40, 54)
@@ -1017,7 +1017,7 @@ def answer_2(draw):
         hint="Work out how many of all weights each plan removes, and what the scan says about that layer. A layer "
              "that is too small cannot give what must go.")
 
-# %% graded="answer_3" points=1
+# %% graded="answer_3" points=1 section="cost"
 def answer_3(draw):
     inputs, outputs = draw.integer(48, 240, 16), draw.integer(24, 120, 8)
     entries = inputs * outputs
@@ -1030,7 +1030,7 @@ def answer_3(draw):
         kept * 4 + entries // 8, within=(0, 10_000_000), tolerance=0,
         hint=f"Two parts: the {kept:,} entries that stay at 4 bytes each, and one bit for every entry.")
 
-# %% graded="answer_4" points=1
+# %% graded="answer_4" points=1 section="scan"
 def answer_4(draw):
     same, falls = draw.pick([(True, False), (False, False), (False, True)])
     limit, first = draw.integer(3, 19) / 100, draw.integer(961, 993)

@@ -1007,7 +1007,7 @@ RecallCards("practice.yml")
 # checks here see only whether your answer can be read, not whether it is right; `make check` and your instructor
 # compare it with the key.
 
-# %% graded="answer_1" points=1
+# %% graded="answer_1" points=1 section="schedule"
 def answer_1(draw):
     weights, share, rounds = draw.integer(20, 90) * 1000, draw.pick([10, 20, 40, 50]), draw.integer(2, 3)
     left = weights * (100 - share) ** rounds // 100 ** rounds
@@ -1017,7 +1017,7 @@ def answer_1(draw):
         f"fine-tunes with the mask held. How many weights {what} after round {rounds}? Write a number.",
         key, within=(0, 10_000_000), tolerance=0, hint="What is left is multiplied in each round.")
 
-# %% graded="answer_2" points=1
+# %% graded="answer_2" points=1 section="schedule"
 def answer_2(draw):
     start, end, steps = draw.pick([0.0, 0.2, 0.4, 0.5]), draw.pick([0.8, 0.88, 0.96]), draw.pick([4, 5, 10])
     step = draw.integer(1, steps - 1)
@@ -1027,7 +1027,7 @@ def answer_2(draw):
         round(end + (start - end) * (1 - step / steps) ** 3, 4), within=(0, 1), tolerance=0.001,
         hint="end + (start - end) * (1 - step / steps) ** 3, with shares from 0 to 1.")
 
-# %% graded="answer_3" points=1
+# %% graded="answer_3" points=1 section="hold"
 def answer_3(draw):
     case = draw.pick(["nothing", "gradient, new", "gradient, old", "weights"])
     amount, momentum = draw.integer(60, 95, 5), draw.pick([0.8, 0.9, 0.95])
@@ -1052,7 +1052,7 @@ def answer_3(draw):
         hint="Two things move a removed weight: its gradient and its velocity. Which of them is not 0 here, and does "
              "anything set the weight back?")
 
-# %% graded="answer_4" points=1
+# %% graded="answer_4" points=1 section="lottery"
 def answer_4(draw):
     case = draw.pick(["both", "mask", "neither"])
     dense = draw.integer(930, 975)
@@ -1074,7 +1074,7 @@ def answer_4(draw):
                "Nothing, because the dense network has to be trained longer than the others."],
         hint="Each control differs from the ticket in one thing. Which difference costs accuracy?")
 
-# %% graded="answer_5" points=1
+# %% graded="answer_5" points=1 section="distil"
 def answer_5(draw):
     temperature, weight = draw.pick([2, 3, 4, 5]), draw.pick([0.5, 0.6, 0.7, 0.8])
     divergence, labels = draw.integer(5, 40) / 1000, draw.integer(20, 90) / 100

@@ -990,7 +990,7 @@ RecallCards("practice.yml")
 # checks here see only whether your answer can be read, not whether it is right; `make check` and your instructor
 # compare it with the key.
 
-# %% graded="answer_1" points=1
+# %% graded="answer_1" points=1 section="cut"
 def answer_1(draw):
     inputs, made, outputs = draw.integer(3, 24, 3), draw.integer(16, 64, 8), draw.integer(8, 48, 4)
     side, percent = draw.pick([8, 10, 16, 20]), draw.pick([25, 50, 75])
@@ -1004,7 +1004,7 @@ def answer_1(draw):
         hint=f"{kept} filters stay. The first layer has that many outputs, the second that many inputs. Each output "
              "value of a layer takes 9 products for each input.")
 
-# %% graded="answer_2" points=1
+# %% graded="answer_2" points=1 section="residual"
 def answer_2(draw):
     line, tied = draw.pick([("out = relu(y + x)", "x"), ("out = relu(y + shortcut(x))", "shortcut"),
                             ("out = torch.cat([y, x], dim=1)", "none")])
@@ -1019,7 +1019,7 @@ def answer_2(draw):
         never=["Those of `first`.", "Those of the layer that reads `out`."],
         hint="Which channels does the last line add to which? A concatenation puts them side by side.")
 
-# %% graded="answer_3" points=1
+# %% graded="answer_3" points=1 section="flatten"
 def answer_3(draw):
     channels, side = draw.integer(12, 48, 4), draw.integer(3, 7)
     place, start = draw.integer(2, 11), draw.pick([True, False])
@@ -1031,7 +1031,7 @@ def answer_3(draw):
         place * side ** 2 if start else (place + 1) * side ** 2 - 1, within=(0, 10_000_000), tolerance=0,
         hint="flatten writes all pixels of channel 0, then all pixels of channel 1, and so on.")
 
-# %% graded="answer_4" points=1
+# %% graded="answer_4" points=1 section="cut"
 def answer_4(draw):
     count, place = draw.integer(8, 48, 4), draw.integer(1, 7)
     between, lines, kind = draw.pick([

@@ -1140,7 +1140,7 @@ RecallCards("practice.yml")
 # checks here see only whether your answer can be read, not whether it is right; `make check` and your instructor
 # compare it with the key.
 
-# %% graded="answer_1" points=1
+# %% graded="answer_1" points=1 section="grid"
 def answer_1(draw):
     bits = draw.pick([4, 5, 6, 8])
     top = 2**bits - 1
@@ -1153,7 +1153,7 @@ def answer_1(draw):
         f"the real number {number:g}? Write a number.", min(top, max(0, place + middle)), within=(0, 10**6),
         tolerance=0, hint="Divide by the scale, round, add the zero point. Then ask which integers the grid has.")
 
-# %% graded="answer_2" points=1
+# %% graded="answer_2" points=1 section="product"
 def answer_2(draw):
     width = draw.pick([16, 32, 64])
     inputs, weights, count = {
@@ -1169,7 +1169,7 @@ def answer_2(draw):
                "Any width will do, since positive and negative products cancel out"],
         hint="Take the largest input, the largest weight, and the number of products. How large can the sum get?")
 
-# %% graded="answer_3" points=1
+# %% graded="answer_3" points=1 section="saves"
 def answer_3(draw):
     thousands, bits = draw.integer(40, 900, 10), draw.pick([2, 4])
     way = draw.pick(["floats", "bytes", "packed"])
@@ -1186,7 +1186,7 @@ def answer_3(draw):
                "Smaller by the share of the weights that were rounded to 0."],
         hint="How many bytes does one weight take in what is saved?")
 
-# %% graded="answer_4" points=1
+# %% graded="answer_4" points=1 section="fold"
 def answer_4(draw):
     root, gain = draw.pick([0.5, 1.5, 2.0, 2.5]), draw.pick([0.5, 1.5, 2.0, 3.0, 4.0])
     small, bias, mean = draw.pick([0.01, 0.04, 0.2]), draw.integer(-6, 6), draw.integer(1, 9)

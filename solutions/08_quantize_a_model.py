@@ -955,7 +955,7 @@ RecallCards("practice.yml")
 # checks here see only whether your answer can be read, not whether it is right; `make check` and your instructor
 # compare it with the key.
 
-# %% graded="answer_1" points=1
+# %% graded="answer_1" points=1 section="equalize"
 def answer_1(draw):
     a, b, unit = draw.integer(2, 12), draw.integer(2, 12), draw.pick([1, 2, 3, 5])
     if a == b:
@@ -967,7 +967,7 @@ def answer_1(draw):
         hint="The first side is divided by s and the second multiplied, so that both reach equally far. What is their "
              "product, before and after?")
 
-# %% graded="answer_2" points=1
+# %% graded="answer_2" points=1 section="depthwise"
 def answer_2(draw):
     case, whole = draw.pick(["weights", "values", "bits"]), draw.integer(840, 930)
     low, fine = draw.integer(100, 250), whole - draw.integer(2, 9)
@@ -987,7 +987,7 @@ def answer_2(draw):
                "The runtime: integer kernels compute other results."],
         hint="Compare rows that differ in one thing only. Which change brings the accuracy back, and does any?")
 
-# %% graded="answer_3" points=1
+# %% graded="answer_3" points=1 section="observers"
 def answer_3(draw):
     count, promille = draw.integer(20, 90, 10) * 1000, draw.integer(4, 40, 4)
     return draw.number(
@@ -995,7 +995,7 @@ def answer_3(draw):
         "lie above the upper end of its range? Write a number.", count * promille // 2000, within=(0, 10_000_000),
         tolerance=0, hint="What is not kept is cut off at two ends.")
 
-# %% graded="answer_4" points=1
+# %% graded="answer_4" points=1 section="unstable"
 def answer_4(draw):
     case = draw.pick(["drop", "flips", "spread", "fine"])
     drop = draw.integer(52, 95) if case == "drop" else draw.integer(2, 19)

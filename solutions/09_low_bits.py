@@ -1151,7 +1151,7 @@ RecallCards("practice.yml")
 # checks here see only whether your answer can be read, not whether it is right; `make check` and your instructor
 # compare it with the key.
 
-# %% graded="answer_1" points=1
+# %% graded="answer_1" points=1 section="slope"
 def answer_1(draw):
     top = draw.pick([1, 3, 7])
     inner = [draw.integer(-10 * top + 2, 10 * top - 2) / 10 for _ in range(2)]
@@ -1171,7 +1171,7 @@ def answer_1(draw):
         hint="Which of the four latent weights lie beyond the range, before rounding? Those get 0; the others get "
              "their gradient as it is.")
 
-# %% graded="answer_2" points=1
+# %% graded="answer_2" points=1 section="size"
 def answer_2(draw):
     inputs, outputs = draw.integer(30, 90, 6), draw.integer(20, 60, 4)
     bits = draw.integer(3, 6)
@@ -1184,7 +1184,7 @@ def answer_2(draw):
         hint=f"How many bits tell {clusters} values apart? Pack the indices into whole bytes, then add 4 bytes for "
              "each value of the table.")
 
-# %% graded="answer_3" points=1
+# %% graded="answer_3" points=1 section="share"
 def answer_3(draw):
     low, high = draw.integer(1, 4), draw.integer(12, 16)
     near, far = draw.sample(range(-3, 6), 3), draw.sample(range(10, 21), 3)
@@ -1202,7 +1202,7 @@ def answer_3(draw):
         hint="First give each weight to the nearer of the two centroids. Then take the mean of the weights that chose "
              "this one.")
 
-# %% graded="answer_4" points=1
+# %% graded="answer_4" points=1 section="pays"
 def answer_4(draw):
     megabytes, classes = draw.integer(6, 40, 2), draw.integer(5, 90, 5)
     scene, best = draw.pick([

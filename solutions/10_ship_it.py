@@ -831,7 +831,7 @@ RecallCards("practice.yml")
 # checks here see only whether your answer can be read, not whether it is right; `make check` and your instructor
 # compare it with the key.
 
-# %% graded="answer_1" points=1
+# %% graded="answer_1" points=1 section="front"
 def answer_1(draw):
     sizes = draw.sample(list(range(40, 320, 10)), 5)
     drops = draw.sample([0.0, 0.2, 0.5, 0.8, 1.1, 1.6, 2.3, 3.1, 4.4, 6.0], 5)
@@ -847,7 +847,7 @@ def answer_1(draw):
         sum(size for name, size, _ in ways if name in front), within=(0, 1_000_000), tolerance=0,
         hint="For each way ask whether some other way is smaller and loses less. Add up those for which there is none.")
 
-# %% graded="answer_2" points=1
+# %% graded="answer_2" points=1 section="tflite"
 def answer_2(draw):
     line, later = draw.pick([(True, False), (False, False), (False, True)])
     network = draw.pick(["a classifier of plants", "a keyword spotter", "a detector of faults"])
@@ -868,7 +868,7 @@ def answer_2(draw):
                f"Float weights of half the size, because converting prunes: about {before / 2:.1f} MB."],
         hint="Which line switches quantization on, and does it stand before the line that makes the file?")
 
-# %% graded="answer_3" points=1
+# %% graded="answer_3" points=1 section="order"
 def answer_3(draw):
     first = draw.pick(["int8", "pruned", "none"])
     network, share = draw.pick(["ResNet8", "a small VGG", "a keyword spotter"]), draw.integer(20, 45, 5)
@@ -889,7 +889,7 @@ def answer_3(draw):
         hint="Go through the steps in order. Which ones move weights, and is there one of them after the rounding? "
              "And does anything take over for the channels that went?")
 
-# %% graded="answer_4" points=1
+# %% graded="answer_4" points=1 section="choose"
 def answer_4(draw):
     limit_kb, limit_ratio = draw.integer(60, 120, 10), draw.integer(60, 90, 10) / 100
     limit_drop = draw.pick([1.0, 2.0, 3.0])

@@ -67,6 +67,8 @@ def _metadata(cell, id):
     if cell.kind in ("text", "code"):
         return metadata
     metadata["shrinklab"] = {"kind": cell.kind} | ({"name": cell.name} if cell.name else {})
+    if "section" in cell.options:
+        metadata["shrinklab"]["section"] = f"{id[:2]}-{cell.options['section']}"
     if cell.kind == "play":
         return metadata
     solution = cell.kind in ("exercise", "debug", "answer")

@@ -75,10 +75,10 @@ def _cells(cell, number, item):
     """The three cells of an item. Ids, points and all that follows are those of ordinary cells."""
     question = f"**Question {number}.** {item.text}"
     check = _choice_check(cell.name, item) if item.options else _number_check(cell.name, item)
-    points = {"points": cell.options["points"]}
+    kept = {key: cell.options[key] for key in ("points", "section") if key in cell.options}
     return [Cell("question", cell.name, question, cell.line, {"question": cell.name}),
             Cell("answer", cell.name, f"{cell.name} = {_literal(item.key)}", cell.line, {"answer": cell.name}),
-            Cell("check", cell.name, check, cell.line, {"check": cell.name} | points,
+            Cell("check", cell.name, check, cell.line, {"check": cell.name} | kept,
                  tuple(split(check, ("HIDDEN TESTS",))[0]))]
 
 

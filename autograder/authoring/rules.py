@@ -23,7 +23,7 @@ WRITTEN = ("exercise", "debug", "answer")
 
 def problems_of(lesson):
     """All faults of a lesson as Problems, found without running it."""
-    found = [*_title(lesson), *_ids(lesson), *_extra(lesson)]
+    found = [*_title(lesson), *_ids(lesson), *_extra(lesson), *_sections(lesson)]
     for cell in lesson.cells:
         found += _python(cell)
     if not found:
@@ -61,6 +61,16 @@ def _ids(lesson):
         if len(id) > 57:
             yield Problem(cell.line - 1, f"the id {id!r} is longer than 57 characters; give a shorter key=")
         seen.setdefault(id, cell.line - 1)
+
+
+def _sections(lesson):
+    """What is to be read again has to be there: a [markdown] cell with a key and a heading ##."""
+    known = [cell.options["key"] for cell in lesson.cells if "key" in cell.options and cell.kind == "text"
+             and re.search(r"^## ", cell.source, re.MULTILINE)]
+    for cell in lesson.cells:
+        if "section" in cell.options and cell.options["section"] not in known:
+            yield Problem(cell.line - 1, f"there is no section with the key {cell.options['section']!r}; "
+                          f"{nearest(cell.options['section'], known)}")
 
 
 def _python(cell):

@@ -12,7 +12,7 @@ from autograder.authoring.problems import LessonError, Problem, nearest
 
 NAMED = ("exercise", "debug", "answer", "check", "graded", "essay")
 FLAGS = ("setup", "play")
-OPTIONS = (*NAMED, *FLAGS, "points", "all_or_nothing", "library", "key", "shows", "tags")
+OPTIONS = (*NAMED, *FLAGS, "points", "all_or_nothing", "library", "key", "section", "shows", "tags")
 REGIONS = {"exercise": ("SOLUTION",), "debug": ("SOLUTION", "FAULTY"), "check": ("HIDDEN TESTS",),
            "essay": ("MARK SCHEME",)}
 
@@ -116,8 +116,10 @@ def _check_options(options, fault):
             fault(f"{key}={value!r}; it is written {key}=true or left out")
         elif key in (*NAMED, "shows") and not (isinstance(value, str) and value.isidentifier()):
             fault(f"{key}={value!r}; it names a function or variable: {key}=\"name\"")
-        elif key == "key" and not (isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]+", value)):
-            fault(f"key={value!r}; a key has letters, digits, - and _: key=\"why\"")
+        elif key in ("key", "section") and not (isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]+", value)):
+            fault(f"{key}={value!r}; a key has letters, digits, - and _: {key}=\"why\"")
+        elif key == "section" and not {"check", "graded"} & options.keys():
+            fault("section is for check cells and graded ones: it names what to read again")
         elif key == "library" and not (isinstance(value, list) and value and
                                        all(isinstance(name, str) and name.isidentifier() for name in value)):
             fault(f"library={value!r}; it lists short names of the library's functions: library=[\"recall\"]")

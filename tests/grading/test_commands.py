@@ -285,5 +285,10 @@ def test_formgrader_lists_the_lesson_and_its_button_grades(formgrader):
     assert "is not a subdirectory" not in ask("/formgrader/manage_assignments")
     assert json.loads(ask(f"/formgrader/api/submission/{NAME}/ann/autograde", b""))["success"]
     assert course.score("ann") == (3, 3)
+    # A student whose folder has no notebook: nbgrader's own words were "No notebooks were matched".
+    course.folder("zoe")
+    assert json.loads(ask(f"/formgrader/api/submission/{NAME}/zoe/autograde", b""))["success"]
+    assert course.score("zoe") == (0, 0)
+    assert "There is no file" in course.graded("zoe").cells[0]["source"]
     marked = json.loads(ask(f"/formgrader/api/submitted_notebooks/{NAME}/{NAME}"))[0]
     assert "secret scheme" in ask(f"/formgrader/submissions/{marked['id']}/?index=0")

@@ -3,6 +3,7 @@
 import copy
 import json
 import os
+import stat
 
 import nbformat
 import pytest
@@ -44,14 +45,21 @@ def test_a_right_file_is_accepted_as_it_is(hand_in, work, tiny):
 
 
 @pytest.mark.parametrize(("content", "says"), [
-    ("", "empty"), ("   \n", "empty"), ('{"cells": [', "damaged"), (b"\xff\xfe{}", "UTF-8"),
-    ("[1, 2]", "not a notebook"), ("7", "not a notebook"), ('{"nbformat": 3, "worksheets": []}', "format 3"),
+    ("", "empty"), ("   \n", "empty"), ('{"cells": [', "damaged"), (b"\xff\xfe\xff", "UTF-8"),
+    (b"\0" * 100, "empty"), (b"\xe9{}", "UTF-8"), (b"PK\x03\x04zip", "zip archive"), ("[1, 2]", "not a notebook"),
+    ("7", "not a notebook"), ('{"nbformat": 3, "worksheets": [7]}', "no cells"),
+    ('{"nbformat": 2, "cells": [1]}', "format 2"), ('{"nbformat": true, "cells": [1]}', "format True"),
     ('{"nbformat": 4, "cells": []}', "no cells"), ('{"nbformat": 4, "cells": {"a": 1}}', "no cells"),
     ('{"nbformat": "4", "cells": [1]}', "not a notebook"),
     ("[" * 100_000, "damaged"), ('{"nbformat": 4, "cells": [' + "1" * 10_000 + "]}", "damaged"),
     ('{"nbformat": 4, "cells": [' + ",".join(["0"] * 2001) + "]}", "2,001 cells"),
-], ids=["empty", "blank", "truncated", "utf-16", "list", "number", "nbformat-3", "no-cells", "cells-a-dict",
-        "format-a-string", "deep", "long-number", "many-cells"])
+    ('{"nbformat": 4, "cells": [' + "[]," * 500_001 + "0]}", "1,000,000 parts"),
+    ('{"nbformat": 4, "nbformat": NaN, "cells": [1]}', "not a notebook"), ('{"nbformat": 1e999}', "not a notebook"),
+    ("[" * 900_000 + "]" * 900_000, "damaged"),
+], ids=["empty", "blank", "truncated", "utf-16", "zeros", "latin-1", "zip", "list",
+        "number", "nbformat-3", "nbformat-2", "nbformat-bool",
+        "no-cells", "cells-a-dict", "format-a-string", "deep", "long-number", "many-cells", "many-parts", "nan", "huge",
+        "deep-and-closed"])
 def test_what_cannot_be_graded_becomes_the_released_notebook_with_the_reason(hand_in, tiny, content, says):
     found = hand_in(content)
     assert found.status == "rejected"
@@ -93,6 +101,67 @@ def test_the_only_notebook_is_taken_under_another_name(hand_in, work):
 def test_two_notebooks_of_other_names_are_rejected(hand_in, work, tmp_path):
     (tmp_path / "b.ipynb").write_text("{}")
     assert "a.ipynb, b.ipynb" in hand_in(work, "a").reasons[0]
+
+
+def test_a_copy_beside_the_notebook_is_named(hand_in, work, tmp_path):
+    (tmp_path / f"{NAME}-Copy1.ipynb").write_text("{}")
+    found = hand_in(work)
+    assert found.status == "repaired"
+    assert f"not looked at: {NAME}-Copy1.ipynb" in found.reasons[0]
+
+
+def test_a_device_is_not_opened(tiny, tmp_path, monkeypatch):
+    path = tmp_path / f"{NAME}.ipynb"
+    try:
+        os.mknod(path, 0o600 | stat.S_IFCHR, os.makedev(1, 5))
+    except OSError:
+        pytest.skip("only root makes devices")
+    monkeypatch.setattr(os, "open", None)
+    assert "not a notebook file" in judge(path, tiny.released).reasons[0]
+
+
+def test_a_file_that_cannot_be_read_is_rejected_with_the_reason(hand_in, work, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+    monkeypatch.setattr(os, "open", refuse)
+    assert "could not be read (Permission denied)" in hand_in(work).reasons[0]
+
+
+def test_a_file_that_was_replaced_by_a_pipe_is_not_waited_for(tiny, tmp_path, monkeypatch):
+    """Between looking and opening a name may come to mean something else."""
+    plain = os.lstat(__file__)
+    os.mkfifo(tmp_path / f"{NAME}.ipynb")
+    with monkeypatch.context() as patched:
+        patched.setattr("autograder.reading.os.lstat", lambda _: plain)
+        found = judge(tmp_path / f"{NAME}.ipynb", tiny.released)
+    assert "link or a folder" in found.reasons[0]
+
+
+def test_a_hard_link_is_read_as_the_file_that_it_is(tiny, tmp_path, work):
+    """It gives nothing away: what is no notebook is not shown, and a copy of a notebook would be graded as well."""
+    (tmp_path / "secret").write_text("root:x:0:0")
+    os.link(tmp_path / "secret", tmp_path / f"{NAME}.ipynb")
+    found = judge(tmp_path / f"{NAME}.ipynb", tiny.released)
+    assert found.status == "rejected"
+    assert "root:x" not in json.dumps(found.notebook)
+
+
+def test_utf_16_is_read_and_remarked(hand_in, work):
+    found = hand_in(json.dumps(work).encode("utf-16"))
+    assert found.status == "repaired"
+    assert "UTF-16" in found.reasons[0]
+    assert "weight.abs()" in cell_of(found.notebook, "90-exercise-scores")["source"]
+
+
+def test_format_3_is_read_as_format_4(hand_in, work):
+    cells = [cell | {"input": cell["source"]} if cell["cell_type"] == "code" else cell for cell in work["cells"]]
+    for cell in cells:
+        if cell["cell_type"] == "code":
+            cell.pop("source")
+    found = hand_in({"nbformat": 3, "nbformat_minor": 0, "metadata": {}, "worksheets": [{"cells": cells}, None]})
+    assert found.status == "repaired"
+    assert "old format 3" in found.reasons[0]
+    assert "weight.abs()" in cell_of(found.notebook, "90-exercise-scores")["source"]
 
 
 def cell_of(notebook, key):
@@ -147,6 +216,34 @@ def test_tampered_metadata_is_as_released_again(hand_in, work, tiny, field, valu
     assert cell_of(made, "90-check-scores")["metadata"] == cell_of(tiny.released, "90-check-scores")["metadata"]
 
 
+@pytest.mark.parametrize(("field", "value"), [("points", 1000), ("locked", False), ("solution", True)])
+def test_tampered_metadata_is_told(hand_in, work, field, value):
+    cell_of(work, "90-check-scores")["metadata"]["nbgrader"][field] = value
+    repaired(hand_in, work, f"The cell `scores` had other {field} than the released one")
+
+
+def test_a_cell_that_is_too_long_is_left_out(hand_in, work):
+    cell_of(work, "90-exercise-scores")["source"] = "x = 1\n" * 20_000
+    made = repaired(hand_in, work, "more than 100,000 characters")
+    assert "NotImplementedError" in cell_of(made, "90-exercise-scores")["source"]
+
+
+def test_a_pasted_picture_stays_and_other_attachments_go(hand_in, work):
+    work["cells"][-1]["attachments"] = {
+        "a.png": {"image/png": "iVBORw0="}, "b.svg": {"image/svg+xml": "<svg onload=alert(1)>"},
+        "c.png": {"image/png": '"><script>'}, "d\n.png": {"image/png": "iVBORw0="}, "e.png": 7,
+        "f.png": {"image/png": "A" * (3 * 2**20)}}
+    made = hand_in(work).notebook
+    assert made["cells"][-1]["attachments"] == {"a.png": {"image/png": "iVBORw0="}}
+
+
+def test_giant_metadata_is_dropped(hand_in, work):
+    work["metadata"]["widgets"] = {"application/vnd.jupyter.widget-state+json": {"state": "x" * 10**6}}
+    for cell in work["cells"]:
+        cell["metadata"]["junk"] = "y" * 10**5
+    assert len(json.dumps(hand_in(work).notebook)) < 10**5
+
+
 def test_a_changed_locked_cell_is_as_released_again(hand_in, work, tiny):
     cell_of(work, "90-check-scores")["source"] = "2.0"
     made = repaired(hand_in, work, "was changed")
@@ -176,7 +273,8 @@ def test_tags_outputs_and_foreign_ids_go(hand_in, work):
 
 def test_a_foreign_kernel_is_replaced(hand_in, work, tiny):
     work["metadata"]["kernelspec"] = {"name": "bash", "display_name": "Bash", "language": "bash"}
-    assert hand_in(work).notebook["metadata"]["kernelspec"] == tiny.released["metadata"]["kernelspec"]
+    made = repaired(hand_in, work, "kernel of another language")
+    assert made["metadata"]["kernelspec"] == tiny.released["metadata"]["kernelspec"]
 
 
 def test_damaged_cells_and_lone_surrogates_stop_nothing(hand_in, work):

@@ -305,6 +305,12 @@ FAULTS = {
                                     "no exercise 'magnitud_scores'; did you mean magnitude_scores"),
     "a student function that setup imports": ('scores = student("magnitude_scores"', 'scores = student("torch"', 0,
                                               "there is no exercise 'torch'"),
+    "an unknown section": ('# %% check="magnitude_scores" points=2\n',
+                           '# %% check="magnitude_scores" points=2 section="nowhere"\n', 0,
+                           "there is no section with the key 'nowhere'"),
+    "a section of an exercise": ('# %% exercise="magnitude_scores"\n',
+                                 '# %% exercise="magnitude_scores" section="why"\n', 0,
+                                 "section is for check cells and graded ones"),
     "no expectation": ('expect(given[0], "b", hint="Read the first section again.", id="aim")\n'
                        'expect(given[1], 4000, hint="80 % stay.", id="count")\n'
                        'expect(given[2], ["score", "mask", "measure"], hint="A mask needs scores.", id="order")',
