@@ -1,7 +1,9 @@
 """The IPython shell inside the student's process: what a cell shows comes back as outputs."""
 
+import base64
 import contextlib
 import io
+import warnings
 
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
@@ -13,7 +15,7 @@ from shrinklab.calls import perform
 from shrinklab.exercise import enter_grading
 from shrinklab.printed import LimitedText
 
-SHOWN = 50
+SHOWN, FIGURES = 50, 4
 TEXT_LIMIT = 64 * 1024
 IMAGE_LIMIT = 2 * 2**20
 
@@ -86,10 +88,22 @@ class StudentShell:
         self.shell.shown = []
         with _captured() as (printed, warned):
             result = self.shell.run_cell(source, store_history=True)
+        self._show_figures()
         _close_figures()
         streams = [{"output_type": "stream", "name": name, "text": text.text()}
                    for name, text in (("stdout", printed), ("stderr", warned)) if text.text()]
         return {"outputs": streams + self.shell.shown, "ok": bool(result.success)}
+
+    def _show_figures(self):
+        """The figures that a cell leaves open, as a notebook shows them; one that cannot be drawn is left out."""
+        import matplotlib.pyplot as plt
+        for number in plt.get_fignums()[:FIGURES]:
+            drawn = io.BytesIO()
+            with contextlib.suppress(Exception), _captured(), warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                plt.figure(number).savefig(drawn, format="png", bbox_inches="tight")
+                self.shell.show("display_data", {"text/plain": "<Figure>",
+                                                 "image/png": base64.b64encode(drawn.getvalue()).decode("ascii")})
 
     def call(self, request):
         """Call a function of the student, or read a value: `shrinklab.calls.perform` in this process."""
