@@ -174,9 +174,13 @@ def _write(course, lesson, exercise, changes, trial):
 
 def _renew(path, graded, checks):
     """Put the checks of a newly graded notebook, with what they said, into the one that feedback is made from."""
-    notebook = read_notebook(path)
-    fresh = {grade_id(cell): cell for cell in read_notebook(graded)["cells"] if grade_id(cell) in checks}
+    notebook, again = read_notebook(path), read_notebook(graded)
+    fresh = {grade_id(cell): cell for cell in again["cells"] if grade_id(cell) in checks}
     notebook.cells = [fresh.get(grade_id(cell), cell) for cell in notebook.cells]
+    names, ours = {name(cell) for cell in fresh.values()}, notebook["metadata"].setdefault("shrinklab", {})
+    renewed = {one["name"]: one for one in again["metadata"].get("shrinklab", {}).get("results", ())
+               if one["name"] in names}
+    ours["results"] = [renewed.get(one["name"], one) for one in ours.get("results", ())]
     nbformat.write(notebook, path)
 
 

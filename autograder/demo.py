@@ -93,7 +93,7 @@ def fill(released, written, *, essay=None):
 def _expected(made, rows):
     """The made class's expectations; the partly wrong one lies strictly between nothing and everything."""
     most = max((row.max_automatic for row in rows), default=0)
-    return [Expected("perfect", (most, most), f"{made[0]}: "), Expected("untouched", (0, 0), "not written yet"),
+    return [Expected("perfect", (most, most), "✓"), Expected("untouched", (0, 0), "not written yet"),
             Expected("partly-wrong", (0.01, most - 0.01), "✗"), Expected("broken-file", (0, 0), BROKEN)]
 
 

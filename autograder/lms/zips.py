@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from autograder.intake import MOST_BYTES
+from autograder.reading import MOST_BYTES
 from shrinklab.errors import need
 
 MOST_MEMBERS = 20_000

@@ -100,7 +100,7 @@ def test_nothing_hidden_is_on_any_page(course):
 def test_honest_output_is_shown(course):
     text = page(course, "rich")
     assert "<td>conv1</td>" in text
-    assert text.count('src="data:image/png;base64,') == 3, "the plot; the pasted picture, beside its marks and in the notebook"
+    assert text.count('src="data:image/png;base64,') == 3, "a plot; the pasted picture twice"
     assert f'src="data:image/png;base64,{PNG}"' in text
     assert "red &lt;b&gt;" in text
     assert "\x1b" not in text

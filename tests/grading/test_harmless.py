@@ -45,7 +45,8 @@ def test_plain_markdown_stays_as_it_is(source):
     assert shown(source) == source
 
 
-@pytest.mark.parametrize("name", [name for name, one in ATTACKS.items() if one["how"] == "markdown" and one.get("stock", True)])
+@pytest.mark.parametrize("name", [name for name, one in ATTACKS.items()
+                                  if one["how"] == "markdown" and one.get("stock", True)])
 def test_no_attack_is_plain(name):
     source = attack(name, "http://127.0.0.1:1")["text"]
     assert shown(source) == typed(source)
