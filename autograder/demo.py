@@ -38,12 +38,12 @@ def grade_demo(course, lesson):
         need_box()
     demo = replace(course, work=course.work or course.grading / "demo")
     shutil.rmtree(demo.work, ignore_errors=True)
-    made = make_class(demo, lesson)
+    make_class(demo, lesson)
     rows, failed = grade_all(demo, lesson)
     export(demo)
     print(table(rows) + "\n")
     got = {row.student: row for row in rows}
-    wrong = [line for one in _expected(made, rows) if (line := _compare(one, got.get(one.student), demo, lesson))]
+    wrong = [line for one in _expected(rows) if (line := _compare(one, got.get(one.student), demo, lesson))]
     wrong += [f"{student}: nbgrader failed\n{log}" for student, log in failed.items()]
     print("\n".join(wrong) or "All four as expected. "
           f"Submissions, feedback and grades.csv: {shown(demo, demo.work)}")
@@ -90,7 +90,7 @@ def fill(released, written, *, essay=None):
     return nbformat.from_dict(made)
 
 
-def _expected(made, rows):
+def _expected(rows):
     """The made class's expectations; the partly wrong one lies strictly between nothing and everything."""
     most = max((row.max_automatic for row in rows), default=0)
     return [Expected("perfect", (most, most), "✓"), Expected("untouched", (0, 0), "not written yet"),

@@ -18,7 +18,9 @@ from autograder.lms.collect import Record
 from autograder.lms.members import MOODLE
 from shrinklab.errors import need
 
-PAGE_ONLY = "CSSHTMLHeaderPreprocessor"
+# Hidden tests and mark schemes come back with the checks when a submission is graded; students read the rest.
+WITHOUT_HIDDEN = ("nbgrader.preprocessors.GetGrades", "nbgrader.preprocessors.ClearHiddenTests",
+                  "nbgrader.preprocessors.ClearMarkScheme")
 
 
 def make_returns(course, lesson, kind):
@@ -57,9 +59,8 @@ def graded_notebook(course, lesson, student):
     notebook = from_dict(read_notebook(course.grading / "autograded" / student / lesson / f"{lesson}.ipynb"))
     resources = {"nbgrader": {"notebook": lesson, "assignment": lesson, "student": student,
                               "db_url": course.gradebook}}
-    for name in config.GenerateFeedback.preprocessors:
-        if not name.endswith(PAGE_ONLY):
-            notebook, resources = import_item(name)(config=config).preprocess(notebook, resources)
+    for name in WITHOUT_HIDDEN:
+        notebook, resources = import_item(name)(config=config).preprocess(notebook, resources)
     got = resources["nbgrader"]
     late = f", {got['late_penalty']:g} points off for coming late" if got["late_penalty"] else ""
     cells = [_text(f"# {got['score']:g} of {got['max_score']:g} points{late}", "total")]
