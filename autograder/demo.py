@@ -51,7 +51,7 @@ def grade_demo(course, lesson):
 
 
 def make_class(demo, lesson):
-    """Write the four submissions; returns the names of the exercises that the partly wrong one has right and wrong."""
+    """Write the four submissions. The partly wrong one has the first exercise right, and others wrong."""
     released, solution = read_notebook(demo.released(lesson)), read_notebook(solution_path(demo, lesson))
     perfect = fill(released, sources(solution), essay="The smallest weights matter least, and still some of them do.")
     wrong = yaml.safe_load(WRONG.read_text(encoding="utf-8")).get(lesson, {})
@@ -65,7 +65,6 @@ def make_class(demo, lesson):
         path = demo.grading / "submitted" / student / lesson / f"{lesson}.ipynb"
         path.parent.mkdir(parents=True)
         path.write_text(text, encoding="utf-8")
-    return first, sorted(wrong)
 
 
 def sources(notebook):

@@ -20,6 +20,7 @@ def library_calls(function):
     >>> from shrinklab import metrics
     >>> def own(model, split):
     ...     return 1 - metrics.accuracy(model, split)
+    >>> own.__module__ = "__main__"  # where a notebook's functions are
     >>> library_calls(own)
     ('accuracy',)
     """
