@@ -22,6 +22,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TARGETS = {
     "lab", "check", "submit", "reset", "progress", "grade", "grade-demo", "formgrader", "feedback", "test", "lint",
     "build", "screenshots", "site", "baselines", "bench", "bench-grading", "help",
+    "roster", "collect", "regrade", "export", "similarity",
 }
 
 
@@ -103,7 +104,8 @@ def test_plain_make_lists_every_target():
 
 @needs_make
 def test_every_target_calls_something_that_exists():
-    commands = make("--dry-run", *sorted(TARGETS), "LESSON=04").stdout
+    given = "LESSON=04", "FROM=class.csv", "INTO=grades.csv", "EXERCISE=scores"
+    commands = make("--dry-run", *sorted(TARGETS), *given).stdout
     scripts = set(re.findall(r"(?:tools|benchmarks)/\w+\.py", commands))
     assert {"tools/bootstrap.py", "tools/lab.py", "tools/reset.py", "benchmarks/baselines.py"} <= scripts
     assert [script for script in sorted(scripts) if not (ROOT / script).exists()] == []
