@@ -3,10 +3,8 @@
 Source: LiteRT's documentation, "LiteRT Torch" and "8-bit quantization specification".
 """
 
-import contextlib
-import io
-
 import numpy as np
+from IPython.utils.capture import capture_output
 
 from shrinklab.deploy.extra import installed, one_by_one, quiet
 
@@ -19,7 +17,7 @@ def write(model, path, example):
     LiteRT's integers are int8: grids of 0 to 255 are shifted by 128, with the same real values. The file takes
     images as PyTorch does, (1, C, H, W) in floats.
     """
-    with quiet(), contextlib.redirect_stdout(io.StringIO()):
+    with quiet(), capture_output(stderr=False):  # its progress goes to the notebook's display as well as to stdout
         import litert_torch
         from litert_torch.quantize.pt2e_quantizer import PT2EQuantizer, get_symmetric_quantization_config
         from litert_torch.quantize.quant_config import QuantConfig
