@@ -16,6 +16,7 @@ SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/
 SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "alternatives", "fonts", "localtime")
 HOME, GIVEN, LIBRARY, COVERS = "/sandbox/home", "/sandbox/given", "/sandbox/library", "/sandbox/covers"
 SHARED_MEMORY = 64 * 2**20
+TMP = Path("/tmp")
 
 
 def words(hidden, disk, folder):
@@ -27,7 +28,10 @@ def words(hidden, disk, folder):
     seen, hidden = [*map(Path, system()), *python()], hidden_places(hidden)
     # Of a folder that is both, the empty one comes second and wins.
     placed = [(path, _shown(path)) for path in seen] + [(path, ["--tmpfs", str(path)]) for path in hidden]
-    placed += [(Path("/tmp"), _space("/tmp", disk))]
+    placed += [(TMP, _space(str(TMP), disk))]
+    # Where the course lies in /tmp: the way to it goes through the box's own /tmp, made before.
+    placed += [(path, ["--dir", str(path)]) for path in sorted({parent for one in seen for parent in one.parents})
+               if in_tmp(path) and not any(path.is_relative_to(one) for one in seen)]
     made = [word for path, words in sorted(placed, key=lambda one: len(one[0].parts)) for word in words]
     made += [word for path in hidden for word in ("--remount-ro", str(path))]
     for name in SETTINGS:
@@ -95,6 +99,11 @@ def python():
     does not start."""
     found = {Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve().parent.parent}
     return [path for path in found if path != Path("/") and not Path.home().is_relative_to(path)]
+
+
+def in_tmp(path):
+    """Whether a path lies in /tmp, of which each process in a box has its own."""
+    return path != TMP and path.is_relative_to(TMP)
 
 
 def _open_way(paths):

@@ -16,6 +16,7 @@ import os
 import threading
 from types import SimpleNamespace
 
+from autograder.engine import view
 from autograder.engine.box import has_bubblewrap
 from autograder.engine.channel import ChannelError
 from autograder.engine.warmserver import Nested, Server
@@ -73,6 +74,8 @@ class WarmBox:
         with self._lock:
             if not has_bubblewrap():
                 self.why_not = "it needs bubblewrap"
+            elif any(map(view.in_tmp, view.python())):
+                self.why_not = "this course's Python lies in /tmp, of which each submission has its own"
             if self._server is None and not self.why_not:
                 server = Server(self.box)
                 if server.why_not:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -228,7 +229,7 @@ def test_what_fails_in_the_box_is_told_as_outside_and_the_rest_goes_on(tiny, hel
 def test_an_honest_notebook_earns_the_same_inside_and_outside(tiny, held):
     files = [tiny.root / "course" / NAME / "practice.yml"]
     inside, outside = (run_notebook(tiny.solution, files=files, box=one) for one in (held, None))
-    assert inside == outside
+    assert replace(inside, seconds=0.0) == replace(outside, seconds=0.0)
     assert inside.points == 3
 
 
