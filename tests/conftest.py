@@ -6,6 +6,8 @@ import shutil
 import pytest
 from playwright.sync_api import expect
 
+# Not to be searched for doctests: by then a folder's own conftest has taken the name of this module.
+collect_ignore = ["conftest.py"]
 # A busy machine is slow, not wrong: no expectation here is about time.
 expect.set_options(timeout=30_000)
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")

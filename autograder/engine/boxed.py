@@ -1,6 +1,5 @@
 """One student's process in a box: started, killed and ended with everything that it started."""
 
-import contextlib
 import os
 import shutil
 import signal
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from autograder.engine import syscalls
 from autograder.engine.channel import ChannelError, receive
+from autograder.engine.launch import wind_up
 from autograder.engine.uids import Claim
 
 STARTING = 120
@@ -59,11 +59,7 @@ class Boxed:
         self._popen.kill()
 
     def end(self):
-        for stream in (self.writer, self.reader):
-            with contextlib.suppress(OSError):
-                stream.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._popen.wait(0.5)
+        wind_up(self._popen, self.writer, self.reader)
         self.kill()
         code = told(self._popen.wait())
         self._claim.free()

@@ -19,6 +19,15 @@ def command(*options):
     return [sys.executable, "-P", "-m", "autograder.engine.worker", *options]
 
 
+def wind_up(popen, *streams):
+    """Close a process's streams, and give it a moment to end by itself."""
+    for stream in streams:
+        with contextlib.suppress(OSError):
+            stream.close()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        popen.wait(0.5)
+
+
 class Alone:
     """A process started for this notebook: works everywhere, takes about two seconds."""
 
@@ -37,10 +46,6 @@ class Alone:
                            capture_output=True, check=False)
 
     def end(self):
-        for stream in (self.writer, self.reader):
-            with contextlib.suppress(OSError):
-                stream.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._popen.wait(0.5)
+        wind_up(self._popen, self.writer, self.reader)
         self.kill()
         return self._popen.wait()

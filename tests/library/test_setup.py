@@ -510,3 +510,10 @@ def test_no_two_test_files_have_one_name():
     """pytest imports them by their names alone: a second one of a name cannot be collected."""
     names = [path.name for path in (ROOT / "tests").rglob("test_*.py")]
     assert sorted(names) == sorted(set(names))
+
+
+def test_a_conftest_above_others_is_not_searched_for_doctests():
+    """By the time it would be, one of those below has its module's name, and no test at all would be collected."""
+    found = sorted((ROOT / "tests").rglob("conftest.py"))
+    above = [path for path in found if any(path.parent in other.parents for other in found if other != path)]
+    assert [path for path in above if 'collect_ignore = ["conftest.py"]' not in path.read_text()] == []
