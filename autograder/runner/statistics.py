@@ -63,13 +63,18 @@ def page(name, outcomes, rejected=0):
     found, count = exercises(outcomes), len(outcomes)
     left = f"; {rejected} could not be graded and have 0 points" if rejected else ""
     rows = "".join(_row(one) for one in sorted(found, key=lambda one: sum(one.points) / (one.most * count)))
-    parts = [f"<h1>{escape(name)}: how it went</h1>", f"<p>{count} submissions were run{left}. {_times(outcomes)}</p>",
+    parts = [f"<h1>{escape(name)}: how it went</h1>", f"<p>{_many(count)} run{left}. {_times(outcomes)}</p>",
              "<h2>Exercises, the hardest first</h2>",
              "<table><tr><th>exercise<th>average<th>all points<th>left as it was</tr>" + rows + "</table>"]
-    parts += ["<h2>What they met</h2>", *filter(None, map(_met, found))]
+    met = [part for one in found if (part := _met(one))]
+    parts += ["<h2>What they met</h2>", *met] if met else []
     return ("<!DOCTYPE html>\n<html lang='en'><head><meta charset='utf-8'>"
             f"<title>{escape(name)}: statistics</title><style>{STYLE}</style></head><body>" + "\n".join(parts)
             + "\n</body></html>\n")
+
+
+def _many(count):
+    return "1 submission was" if count == 1 else f"{count} submissions were"
 
 
 def _row(one):
