@@ -12,6 +12,8 @@ from autograder.engine.enter import OVER
 from autograder.engine.launch import Alone
 from autograder.engine.warm import FORKS, Forked
 
+CRASHES = [getattr(signal, name) for name in ("SIGSEGV", "SIGABRT", "SIGFPE") if hasattr(signal, name)]
+
 
 class Stopped(Exception):
     """The student's process is gone. The text is a sentence for the student."""
@@ -77,8 +79,9 @@ class Worker:
 
 
 def _explain(code, reason):
-    if code is not None and code < 0 and -code != signal.SIGKILL:
+    # An exit code, or a signal of one's own choice, could carry a hidden input to whoever reads this.
+    if code is not None and -code in CRASHES:
         return f"It ended the whole Python process ({signal.Signals(-code).name}), so nothing more could run."
-    if code is not None and code >= 0:
-        return f"It ended the whole Python process (exit code {code}), so nothing more could run."
+    if code is not None and -code != signal.SIGKILL:
+        return "It ended the whole Python process, so nothing more could run."
     return f"The process that ran it had to be stopped: {reason}."

@@ -48,7 +48,7 @@ def run_notebook(notebook, *, pristine=None, seconds=CELL_SECONDS, total=TOTAL_S
     Returns a `Graded`. Raises RuntimeError when the instructor's setup fails.
     """
     lesson = _Lesson(pristine or notebook)
-    graded, results, remarks = copy.deepcopy(notebook), {}, []
+    graded, results, remarks, waiting = copy.deepcopy(notebook), {}, [], []
     with Student(seconds=seconds, total=total, files=files, box=box) as student:
         student.services = lesson.services(student, {name(cell): cell["source"] for cell in graded["cells"]
                                                      if grade_id(cell) in lesson.written}, entry)
@@ -57,13 +57,17 @@ def run_notebook(notebook, *, pristine=None, seconds=CELL_SECONDS, total=TOTAL_S
                 continue
             key, cell["execution_count"] = grade_id(cell), None
             if key in lesson.checks:
-                checked = lesson.host.run(lesson.checks[key], student, seed)
-                results[key], cell["outputs"] = checked.result, outputs.of_check(checked)
+                waiting.append((key, cell, student.mark()))
             elif lesson.is_play(cell):
                 cell["outputs"] = []
             else:
                 needed = key in lesson.setup or key in lesson.written
                 cell["outputs"] = _run(student, lesson.setup.get(key, cell)["source"], remarks, graded=needed)
+        # Only now: no cell's output can hold what a check calls with.
+        for key, cell, place in waiting:
+            student.rewind(place)
+            checked = lesson.host.run(lesson.checks[key], student, seed)
+            results[key], cell["outputs"] = checked.result, outputs.of_check(checked)
         remarks += [sentence for one in results.values() for sentence in student.borrowed(one.name)]
     for key, cell in lesson.checks.items():
         results.setdefault(key, CheckResult(name(cell) or key, 0.0, points(cell), (), MISSING))

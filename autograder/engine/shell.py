@@ -77,10 +77,15 @@ class StudentShell:
         config.InteractiveShell.colors = "nocolor"
         self.shell = _Shell.instance(config=config)
         self.shell.shown = []
+        self._marks, self._rewound = {}, None
         enter_grading()
 
     def answer(self, request):
-        """Do what a request asks: {"op": "run", "source": …} or {"op": "call", "message": …}."""
+        """Do what a request asks: {"op": "run", "source": …}, {"op": "mark", "mark": …}, or {"op": "call",
+        "message": …, "mark": …}, whose mark is None for the names as they are now."""
+        if request["op"] == "mark":
+            self._marks[request["mark"]] = dict(self.shell.user_ns)
+            return {}
         return self.run(request["source"]) if request["op"] == "run" else self.call(request)
 
     def run(self, source):
@@ -107,6 +112,12 @@ class StudentShell:
 
     def call(self, request):
         """Call a function of the student, or read a value: `shrinklab.calls.perform` in this process."""
+        mark = request.get("mark")
+        if mark is not None and mark != self._rewound:
+            # The same dict, which is the functions' own: only what its names are bound to changes.
+            self._rewound, names = mark, self._marks[mark]
+            self.shell.user_ns.clear()
+            self.shell.user_ns.update(names)
         with _captured():
             try:
                 response = perform(self.shell.user_ns, request["message"])

@@ -1,5 +1,6 @@
 """The student's side of one grading: their process, and how to go on when their code ended it."""
 
+import contextlib
 import time
 
 from autograder.engine.process import Stopped, Worker
@@ -16,6 +17,8 @@ class Student:
     When a cell or a call ends the process or takes longer than `seconds`, it has failed, and the next one gets a
     new process, in which the cells that went well before have run again. total: seconds for everything; cells that
     are not graded get half of it, and four new processes: what goes wrong in them costs no exercise its points.
+    A check is called when all cells have run and what they showed is kept: its hidden inputs would stand in a later
+    cell's output. `mark` and `rewind` let it find the names as they were at its place.
     files: copied beside the student's code; box: an `engine.box.Box` or `engine.warmbox.WarmBox`
     that holds each process.
     """
@@ -26,7 +29,9 @@ class Student:
         self.seconds, self.files, self.box = seconds, files, box
         self._end = time.monotonic() + total
         self._total, self._extra = total, total * SHARE
-        self._worker, self._done, self._started = None, [], 0
+        # What the process has to run: (source, graded), or (None, number of a mark); and how much of it has run.
+        self._worker, self._done, self._ran, self._started = None, [], 0, 0
+        self._mark = None
         self._borrowed = set()
         self.worked = 0.0  # seconds that their process took for cells and calls
         self.tables = iter(range(TABLES))  # the outputs that may still come as HTML
@@ -39,7 +44,21 @@ class Student:
         """
         reply = self._ask({"op": "run", "source": source}, graded)
         self._done.append((source, graded))
+        self._ran += 1
         return reply.get("outputs")
+
+    def mark(self):
+        """Remember which names are bound to what after the cells so far; returns a number for `rewind`."""
+        number = sum(source is None for source, _ in self._done)
+        self._done.append((None, number))
+        if self._worker:
+            with contextlib.suppress(Stopped):
+                self._catch_up(len(self._done))
+        return number
+
+    def rewind(self, number):
+        """Let the calls from now on find the names as they were at a mark, and no cell after it."""
+        self._mark = number
 
     def borrowed(self, name):
         """A sentence, in a list, when the function of this name was the library's own; an empty list otherwise.
@@ -50,9 +69,9 @@ class Student:
 
     def call(self, name, args, kwargs):
         """Call a function of the student; returns a `shrinklab.calls.Call` or raises StudentError."""
-        message = calls.request(name, args, kwargs)
+        request = {"op": "call", "message": calls.request(name, args, kwargs), "mark": self._mark}
         try:
-            called = calls.receive(self._ask({"op": "call", "message": message}).get("response"))
+            called = calls.receive(self._ask(request).get("response"), name)
         except Stopped as stopped:
             raise calls.StudentError(f"{name}: {stopped}") from None
         except calls.WireError:
@@ -77,7 +96,12 @@ class Student:
         if not graded:
             self._extra_left()
         if self._worker is None:
-            self._restart()
+            self._start()
+        marks = [place for place, (source, mark) in enumerate(self._done) if source is None and mark == self._mark]
+        self._catch_up(marks[0] + 1 if marks else len(self._done))
+        return self._send(request, graded)
+
+    def _send(self, request, graded):
         limit, started = self._left() if graded else self._extra_left(), time.monotonic()
         try:
             return self._worker.ask(request, limit)
@@ -89,22 +113,26 @@ class Student:
             if not graded:
                 self._extra -= time.monotonic() - started
 
-    def _restart(self):
+    def _start(self):
         self._started += 1
-        self._worker = Worker(self.files, box=self.box)
-        for cell in list(self._done):
-            source, graded = cell
-            if not graded and self._extra_over():
-                continue
-            try:
-                self._ask({"op": "run", "source": source}, graded)
-            except Stopped:
-                if graded:
-                    raise
-                self.close()
-                self._done.remove(cell)
-                self._restart()
-                return
+        self._worker, self._ran = Worker(self.files, box=self.box), 0
+
+    def _catch_up(self, until):
+        """Run again what went well before in an earlier process, up to a place in `_done`."""
+        while self._ran < until:
+            source, graded = self._done[self._ran]
+            self._ran += 1
+            if source is None:
+                self._send({"op": "mark", "mark": graded}, True)
+            elif graded or not self._extra_over():
+                try:
+                    self._send({"op": "run", "source": source}, graded)
+                except Stopped:
+                    if graded:
+                        raise
+                    until -= 1
+                    del self._done[self._ran - 1]
+                    self._start()
 
     def _left(self):
         left = self._end - time.monotonic()

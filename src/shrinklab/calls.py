@@ -86,10 +86,11 @@ def perform(namespace, message):
     return response | {"printed": printed.text()}
 
 
-def receive(response):
+def receive(response, name="your code"):
     """The `Call` that a response describes; raises StudentError, or NotWritten for a stub, when it failed.
 
-    The response is not trusted: it comes from the process that ran the student's code.
+    The response is not trusted: it comes from the process that ran the student's code. name: what was asked for; what
+    an error tells in public names nothing else.
 
     >>> receive({"value": 1.5, "arguments": [3.0], "keywords": [], "printed": ""}).value
     1.5
@@ -98,7 +99,7 @@ def receive(response):
          "send perform(namespace, request)", WireError)
     printed = clean(response.get("printed", ""), MAX_PRINTED + MAX_TEXT)  # the rest says that it was cut
     if "error" in response:
-        raise _student_error(response["error"], printed)
+        raise _student_error(response["error"], printed, name)
     arguments = keywords = None
     try:
         value = decode(response.get("value"))
@@ -191,23 +192,25 @@ def _message(error):
         return ""
 
 
-def _student_error(told, printed):
+def _student_error(told, printed, asked):
+    """What went wrong, in detail and in public. A name or a line number that the student's process tells could be made
+    from a hidden input, so the public sentence repeats neither."""
     told = told if isinstance(told, dict) else {}
     kind, function = told.get("kind"), clean(told.get("function", ""), 60)
     function = function if re.fullmatch(r"\w+|<lambda>", function) else "your code"
     message, source = clean(told.get("message", ""), MAX_TEXT), clean(told.get("source", ""), 120)
     if kind == "unwritten":
-        return NotWritten(f"{function} is not written yet.", printed=printed)
+        return NotWritten(f"{function} is not written yet.", f"{asked} is not written yet.", printed)
     if kind == "missing":
-        public = f"{function} is not there: its cell is missing or did not run to its end."
+        public = f"{asked} is not there: its cell is missing or did not run to its end."
         return StudentError(message, public, printed)
     if kind == "crossing":
-        public = f"What {function} gives is too large, or it is no number, string, list, dict, array or model."
+        public = f"What {asked} gives is too large, or it is no number, string, list, dict, array or model."
         return StudentError(f"What {function} gives cannot be checked: {message}", public, printed)
     line = f", line {told['line']}" if type(told.get("line")) is int and 0 < told["line"] < 10**6 else ""
-    public = f"{function}{line} raised {_error_name(told.get('type'))}"
-    detail = public + (f": {message}" if message else ".") + (f"\n    {source}" if source else "")
-    return StudentError(detail, public + ".", printed)
+    name = _error_name(told.get("type"))
+    detail = f"{function}{line} raised {name}" + (f": {message}" if message else ".")
+    return StudentError(detail + (f"\n    {source}" if source else ""), f"{asked} raised {name}.", printed)
 
 
 def _error_name(name):

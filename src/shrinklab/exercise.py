@@ -109,7 +109,7 @@ class _Local:
     def call(self, name, args, kwargs):
         response = perform(self.namespace, request(name, args, kwargs))
         print(response["printed"], end="")
-        return receive(response)
+        return receive(response, name)
 
 
 def ref(name):
@@ -279,10 +279,9 @@ class check:
         return score + (" (all or nothing)" if self.all_or_nothing else "")
 
     def _explain(self, error):
-        if isinstance(error, NotWritten):
-            return f"… {error} (0 points)"
         if isinstance(error, StudentError):
-            return f"✗ {error if self.reveal else error.public}"
+            told = error if self.reveal else error.public
+            return f"… {told} (0 points)" if isinstance(error, NotWritten) else f"✗ {told}"
         told = f"{type(error).__name__}: {error}" if self.reveal else type(error).__name__
         return f"✗ The check could not use what came back ({told}). Compare its type with the docstring."
 

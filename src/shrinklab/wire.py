@@ -28,6 +28,8 @@ MAX_BYTES = 16 * 2**20
 # A check may go through a value row by row, and each row of a tensor takes some 500 bytes in Python.
 MAX_LENGTH = 1_000_000
 MAX_INT_BITS = 4096
+# Of all dicts of a value. Keys chosen so that their hashes are equal take time with the square of their number.
+MAX_PAIRS = 5_000
 MAX_WEIGHTS = 8_000_000  # of a quantized network: as floats they take sixteen times the room of two bits
 
 TORCH_DTYPES = {name: getattr(torch, name) for name in (
@@ -77,7 +79,7 @@ class _Budget:
     """Counts what has crossed, so that neither side fills its memory."""
 
     def __init__(self):
-        self.items = self.bytes = 0
+        self.items = self.bytes = self.pairs = 0
 
     def spend(self, depth, size=0):
         self.items += 1
@@ -88,6 +90,11 @@ class _Budget:
              "long rows of numbers cross as one array", "return a tensor instead of a list", WireError)
         need(self.bytes <= MAX_BYTES, f"the value has more than {MAX_BYTES // 2**20} MiB",
              "a returned value must stay below that", "return less, for example a summary", WireError)
+
+    def pair(self, number):
+        self.pairs += number
+        need(self.pairs <= MAX_PAIRS, f"the value's dicts have more than {MAX_PAIRS:,} keys",
+             "long rows of numbers cross as one array", "return a tensor instead of a dict", WireError)
 
     def lay(self, depth, shape, size):
         self.spend(depth, size)
@@ -123,6 +130,7 @@ class _Encoder(_Budget):
             items = [self.encode(item, depth + 1) for item in value]
             return items if isinstance(value, list) else {"$": "tuple", "items": items}
         if isinstance(value, dict):
+            self.pair(len(value))
             pairs = [[self.encode(part, depth + 1) for part in pair] for pair in value.items()]
             return {"$": "dict", "items": pairs}
         if isinstance(value, torch.Tensor):
@@ -203,6 +211,7 @@ class _Decoder(_Budget):
         return tuple(self.decode(list(message["items"]), depth))
 
     def dict(self, message, depth):
+        self.pair(len(message["items"]))
         return {self.decode(key, depth + 1): self.decode(item, depth + 1) for key, item in message["items"]}
 
     def ref(self, message, depth):

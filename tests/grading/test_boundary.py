@@ -148,7 +148,7 @@ def test_a_removed_check_earns_nothing_and_is_named(tiny):
 
 @pytest.mark.parametrize(("source", "says"), [
     ("def scores(weight):\n    while True: pass", "longer than 3 s"),
-    ("def scores(weight):\n    import os; os._exit(3)", "exit code 3"),
+    ("def scores(weight):\n    import os; os._exit(3)", "ended the whole Python process, so"),
     ("def scores(weight):\n    import ctypes; ctypes.string_at(0)", "SIGSEGV"),
     ("def scores(weight):\n    raise SystemExit", "SystemExit"),
     ("def scores(weight):\n    return lambda: 1", "scores"),
@@ -235,6 +235,51 @@ def test_a_check_without_an_explicit_score_is_0(tiny, last):
 def test_hidden_inputs_and_values_are_not_in_what_the_student_reads(tiny):
     graded = grade(tiny, "def scores(weight):\n    raise ValueError(weight)")
     assert "4567" not in str([cell.get("outputs") for cell in graded.notebook["cells"]])
+
+
+def shown(graded):
+    return str([cell.get("outputs") for cell in graded.notebook["cells"]])
+
+
+def test_a_cell_after_a_check_cannot_show_what_the_check_called_with(tiny):
+    keeping = "kept = []\n" + RIGHT.replace("    return", "    kept.append(weight)\n    return")
+    notebook = fill(tiny.released, {"answer_1": 'answer_1 = "b"', "scores": keeping})
+    notebook["cells"].append(v4.new_code_cell("print('kept', kept)"))
+    graded = run_notebook(notebook, pristine=tiny.solution)
+    assert graded.points == 3
+    assert "kept []" in shown(graded)
+    assert "4567" not in shown(graded)
+
+
+@pytest.mark.parametrize("ends", ["", "import os; os._exit(0)"], ids=["at-once", "in-a-new-process"])
+def test_a_check_finds_the_names_as_they_were_at_its_place(tiny, ends):
+    notebook = fill(tiny.released, {"answer_1": 'answer_1 = "b"', "scores": RIGHT})
+    notebook["cells"] += [v4.new_code_cell("scores = answer_1 = torch = None"), v4.new_code_cell(ends)]
+    assert run_notebook(notebook, pristine=tiny.solution).points == 3
+
+
+def test_a_helper_that_is_replaced_later_counts_as_it_was(tiny):
+    notebook = fill(tiny.released, {"answer_1": 'answer_1 = "b"', "scores":
+                                    "def size(x):\n    return x.abs()\ndef scores(weight):\n    return size(weight)"})
+    notebook["cells"].append(v4.new_code_cell("def size(x):\n    return x"))
+    assert run_notebook(notebook, pristine=tiny.solution).points == 3
+
+
+@pytest.mark.parametrize("leak", [
+    "exec(f'def got_{value}(): raise ValueError', globals()); globals()[f'got_{value}']()",
+    "exec(compile('\\n' * (value - 1) + 'raise ValueError', 'cell', 'exec'), globals())",
+    "exec(f'def got_{value}(): raise NotImplementedError', globals()); globals()[f'got_{value}']()",
+    "raise type(f'Got{value}', (Exception,), {})", "import os; os._exit(value % 256)",
+    "import os; os.kill(os.getpid(), 1 + value % 14)"],
+    ids=["name", "line", "unwritten", "type", "exit-code", "signal"])
+def test_no_error_tells_what_the_check_called_with(tiny, leak):
+    graded = grade(tiny, f"def scores(weight):\n    value = int(weight.abs()[0])\n    if value > 9:\n        {leak}\n"
+                         "    return weight.abs()")
+    text, score = texts(graded, "scores")
+    assert score in ("0.0", "1.0")
+    assert not set("3456789") & set(text)
+    assert "got" not in text.casefold()
+    assert "SIG" not in text
 
 
 def test_the_total_time_is_kept(tiny):

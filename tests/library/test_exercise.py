@@ -410,7 +410,7 @@ class Elsewhere:
         exec(textwrap.dedent(code), self.namespace)
 
     def call(self, name, args, kwargs):
-        return receive(perform(self.namespace, request(name, args, kwargs)))
+        return receive(perform(self.namespace, request(name, args, kwargs)), name)
 
 
 def secret_check():
@@ -483,6 +483,14 @@ def test_a_hostile_error_is_cleaned():
     assert str(caught.value) == "your code raised an error: [31mred\n    xy"
     assert caught.value.public == "your code raised an error."
     assert clean("a" * 99, 9) == "a" * 9
+
+
+@pytest.mark.parametrize("kind", ["raised", "unwritten", "missing", "crossing"])
+def test_in_public_an_error_names_only_what_was_asked_for(kind):
+    with pytest.raises(StudentError) as caught:
+        receive({"error": {"kind": kind, "type": "KeyError", "function": "got_4567", "line": 4567}}, "scores")
+    assert "4567" not in caught.value.public
+    assert "scores" in caught.value.public
 
 
 def test_a_stub_inside_another_function_is_named():

@@ -16,7 +16,7 @@ from torch import nn
 
 from shrinklab import models
 from shrinklab.refs import Ref
-from shrinklab.wire import MAX_DEPTH, NUMPY_DTYPES, TORCH_DTYPES, WireError, decode, encode
+from shrinklab.wire import MAX_DEPTH, MAX_PAIRS, NUMPY_DTYPES, TORCH_DTYPES, WireError, decode, encode
 
 
 def cross(value):
@@ -212,6 +212,18 @@ def message_of(**parts):
 def test_hostile_messages_are_refused(message):
     with pytest.raises(WireError):
         decode(message)
+
+
+def test_keys_with_equal_hashes_are_refused_before_they_take_time():
+    """A dict of 100,000 whole numbers that are multiples of 2**61 - 1 takes minutes to make."""
+    equal = [[number * (2**61 - 1), 0] for number in range(MAX_PAIRS + 1)]
+    with pytest.raises(WireError, match="keys"):
+        decode({"$": "dict", "items": equal})
+    with pytest.raises(WireError, match="keys"):
+        decode([{"$": "dict", "items": equal[half:half + MAX_PAIRS // 2 + 1]} for half in (0, MAX_PAIRS // 2)])
+    with pytest.raises(WireError, match="return a tensor"):
+        encode(dict(equal))
+    assert len(decode({"$": "dict", "items": equal[1:]})) == MAX_PAIRS
 
 
 def test_a_hostile_boolean_is_true_or_false():
