@@ -33,6 +33,7 @@ class Capstone:
     """
 
     timer = staticmethod(capstone.interleaved)
+    seed = staticmethod(lambda: secrets.randbits(31))
 
     def __init__(self, setup, source, student, entry=None, *, seconds=capstone.PIPELINE_SECONDS):
         self.setup, self.source, self.student, self.entry = list(setup), source, student, entry or Entry()
@@ -55,7 +56,7 @@ class Capstone:
         return capstone.failed(entry["why"], budget)
 
     def _measured(self, name, source, budget):
-        entry = {"budget": asdict(budget), "measured": {}, "why": "", "seed": secrets.randbits(31)}
+        entry = {"budget": asdict(budget), "measured": {}, "why": "", "seed": self.seed()}
         size = len(source.encode("utf-8", "replace"))
         if size > capstone.SOURCE_BYTES:
             return entry | {"why": f"The cell of the pipeline has {size:,} bytes; {capstone.SOURCE_BYTES:,} are "

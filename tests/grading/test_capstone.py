@@ -56,6 +56,13 @@ def watch(monkeypatch):
     return made
 
 
+@pytest.fixture
+def same_images(monkeypatch):
+    """500 images on which GOOD loses 1.6 points. On 500 drawn anew it loses 2.7 with a deviation of 0.9, so one time in
+    eight it would miss the line of 4.0; on the grader's 4,000 the deviation is 0.4."""
+    monkeypatch.setattr(Capstone, "seed", staticmethod(lambda: 1000))
+
+
 class Asked:
     """Stands for the student's process, which is only asked for the name on the board."""
 
@@ -74,7 +81,7 @@ def met(trial):
     return {line.name: line.met for line in trial.lines}
 
 
-def test_a_good_pipeline_meets_every_line(watch):
+def test_a_good_pipeline_meets_every_line(watch, same_images):
     trial = grader(GOOD)("pipeline")
     assert met(trial) == {"bytes": True, "latency": True, "accuracy": True}, str(trial)
     assert trial.measured["images"] == 500
@@ -87,7 +94,7 @@ def test_one_line_missed_leaves_the_others_and_says_why(watch):
     assert trial.line("bytes").sentence == f"File: {trial.measured['bytes']:,} bytes, and 60,000 are allowed."
 
 
-def test_a_slow_file_loses_the_latency_line_and_a_tolerance_holds(watch):
+def test_a_slow_file_loses_the_latency_line_and_a_tolerance_holds(watch, same_images):
     watch.factor = 0.98 / 0.6  # 0.98, where 0.90 is allowed and 0.99 tolerated
     assert met(grader(GOOD)("pipeline"))["latency"]
     watch.factor = 1.0 / 0.6
@@ -338,8 +345,9 @@ def test_grading_a_class_writes_its_board(a_class, tmp_path, monkeypatch, capsys
     from autograder import grade as module
     from autograder.course import Course
 
-    monkeypatch.setattr(module, "grade_all", lambda course, name: ([], {}))
+    monkeypatch.setattr(module, "grade_all", lambda course, name, options: ([], {}))
     monkeypatch.setattr(module, "export", lambda course: None)
+    monkeypatch.setattr(module, "write_statistics", lambda course, name: tmp_path / "statistics.html")
     assert module.grade(Course(tmp_path, work=tmp_path), "10_ship_it") == 0
     assert "board:    leaderboard.html" in capsys.readouterr().out
     assert "50,000" in (tmp_path / "leaderboard.html").read_text(encoding="utf-8")
