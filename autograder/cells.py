@@ -8,6 +8,8 @@ Only an instructor's notebook is asked: a student can write anything into theirs
 
 import re
 
+ALIAS = "leaderboard_name"  # what a plain cell of the capstone may set
+
 
 def grade_id(cell):
     """nbgrader's id of a cell, or None.

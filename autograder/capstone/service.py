@@ -5,6 +5,7 @@ cannot come along in another cell, and a cell that changed the library has chang
 process is in a sandbox, so is this one, and the test photos and labels are not there.
 """
 
+import ast
 import os
 import secrets
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from autograder.capstone.entry import Entry
 from autograder.capstone.lock import locked
 from autograder.capstone.records import Records, key_of
+from autograder.cells import ALIAS
 from autograder.engine.process import Stopped
 from shrinklab import capstone
 from shrinklab.calls import StudentError
@@ -28,8 +30,9 @@ ALIAS_LENGTH = 30
 class Capstone:
     """The service "capstone" of a check: `(name, ready) -> Trial`.
 
-    setup: sources of the lesson's setup cells; source: function, name of an exercise -> the student's source or None;
-    student: their process, asked for the name on the board; entry: whose work it is. timer, seed: for tests.
+    setup: sources of the lesson's setup cells; source: function, name of an exercise, or ALIAS -> the source of the
+    student's cell or None; student: their process, whose box the clean one gets; entry: whose work it is. timer, seed:
+    for tests.
     """
 
     timer = staticmethod(capstone.interleaved)
@@ -78,12 +81,25 @@ class Capstone:
             return clean.call(name, (Ref(capstone.NETWORK), Ref(capstone.DATA), asdict(budget)), {}).value
 
     def _alias(self):
-        """The name that the student chose for the board; "" shows none."""
-        try:
-            alias = self.student.call("leaderboard_name", (), {}).value
-        except StudentError:
-            return ""
+        """The name that the student wrote down for the board; "" shows none. Their process is not asked: it has seen
+        hidden inputs by now, and the board is public."""
+        alias = written_down(ALIAS, self.source(ALIAS) or "")
         return "".join(c for c in alias if c.isprintable()).strip()[:ALIAS_LENGTH] if isinstance(alias, str) else ""
+
+
+def written_down(name, source):
+    """The literal that a cell last gives to a name, None where there is none.
+
+    >>> written_down("leaderboard_name", 'leaderboard_name = "Ice"')
+    'Ice'
+    >>> written_down("leaderboard_name", "leaderboard_name = str(kept)")
+    """
+    try:
+        values = [node.value for node in ast.parse(source).body if isinstance(node, ast.Assign)
+                  for target in node.targets if isinstance(target, ast.Name) and target.id == name]
+        return ast.literal_eval(values[-1])
+    except (ValueError, TypeError, SyntaxError, IndexError, MemoryError, RecursionError):
+        return None
 
 
 def measured(model, seed, timer):

@@ -1,9 +1,10 @@
 """Grade one notebook: the student's cells in their own process, the instructor's checks here."""
 
 import copy
+import re
 from dataclasses import dataclass
 
-from autograder.cells import grade_id, is_check, is_solution, kind, name, points
+from autograder.cells import ALIAS, grade_id, is_check, is_solution, kind, name, points
 from autograder.engine import outputs
 from autograder.engine.checks import Checks
 from autograder.engine.process import Stopped
@@ -50,8 +51,7 @@ def run_notebook(notebook, *, pristine=None, seconds=CELL_SECONDS, total=TOTAL_S
     lesson = _Lesson(pristine or notebook)
     graded, results, remarks, waiting = copy.deepcopy(notebook), {}, [], []
     with Student(seconds=seconds, total=total, files=files, box=box) as student:
-        student.services = lesson.services(student, {name(cell): cell["source"] for cell in graded["cells"]
-                                                     if grade_id(cell) in lesson.written}, entry)
+        student.services = lesson.services(student, lesson.sources(graded), entry)
         for cell in graded["cells"]:
             if cell["cell_type"] != "code":
                 continue
@@ -105,6 +105,14 @@ class _Lesson:
         self._sources = {name(cell): cell["source"] for cell in code if is_solution(cell)}
         self._play = {(cell.get("id"), cell["source"]) for cell in code if kind(cell) == "play"}
         self.host = Checks([cell for cell in code if kind(cell) == "setup"])
+
+    def sources(self, notebook):
+        """The student's sources: {exercise: source}, and of the last cell that sets their name for the capstone's
+        board."""
+        code = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+        named = [cell["source"] for cell in code if re.search(rf"^{ALIAS} *=", cell["source"], re.MULTILINE)]
+        return {ALIAS: (named or [""])[-1]} | {
+            name(cell): cell["source"] for cell in code if grade_id(cell) in self.written}
 
     def services(self, student, written, entry):
         """What checks may ask for besides calls. written: {exercise: the student's source}, where it is not this

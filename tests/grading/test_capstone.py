@@ -64,17 +64,12 @@ def same_images(monkeypatch):
 
 
 class Asked:
-    """Stands for the student's process, which is only asked for the name on the board."""
-
-    def __init__(self, alias=""):
-        self.alias = alias
-
-    def call(self, name, args, kwargs):
-        return type("Call", (), {"value": self.alias})()
+    """Stands for the student's process, which is asked for nothing."""
 
 
 def grader(source, entry=None, *, alias="", seconds=capstone.PIPELINE_SECONDS):
-    return Capstone([SETUP], {"pipeline": source}.get, Asked(alias), entry, seconds=seconds)
+    sources = {"pipeline": source, "leaderboard_name": f"leaderboard_name = {alias!r}\nprint(1)"}
+    return Capstone([SETUP], sources.get, Asked(), entry, seconds=seconds)
 
 
 def met(trial):
@@ -377,13 +372,22 @@ def notebook(source):
         cell("check", check, "check", points=3)]}
 
 
+def own(source):
+    return {"cell_type": "code", "id": f"own{abs(hash(source))}", "source": source, "outputs": [],
+            "execution_count": None, "metadata": {}}
+
+
 def test_a_check_in_a_notebook_gives_partial_credit_with_the_sentence(watch, tmp_path):
     entry = Entry("ann", "", tmp_path / "capstone.json")
-    result, = run_notebook(notebook(INT8), entry=entry).results
+    named = notebook(INT8)
+    named["cells"][1:1] = [own('leaderboard_name = "Ice"')]
+    named["cells"] += [own("print(leaderboard_name)\nglobals()['leaderboard_name'] = 'hidden input'")]
+    result, = run_notebook(named, entry=entry).results
     assert (result.points, result.max_points) == (2.0, 3.0)
     failed, = (one for one in result.expectations if not one.passed)
     assert failed.hint.startswith("File: ")
-    assert "ann" in json.loads(entry.records.read_text())["latest"]
+    # The name that stands in the notebook, not what the process says of it.
+    assert json.loads(entry.records.read_text())["latest"]["ann"]["alias"] == "Ice"
     again, = run_notebook(notebook(INT8), entry=entry).results
     assert again == result
     assert watch.asked == 1
