@@ -123,17 +123,16 @@ def test_no_execute_gives_no_points_away(graded):
     assert graded.score("untouched") == (0, 0)
 
 
-def test_a_late_submission_loses_what_nbgrader_says(graded):
-    """Late penalties stay nbgrader's own: its plugin is asked, in the place where it was."""
-    with (graded.root / "nbgrader_config.py").open("a") as config:
-        config.write("\nget_config().LateSubmissionPlugin.penalty_method = 'zero'\n")
+def test_a_late_submission_loses_what_term_yml_says(graded):
+    """Late penalties stay nbgrader's step: our plugin is asked, in the place where its own was."""
+    (graded.root / "autograder" / "term.yml").write_text("late:\n  points_per_day: 2\n", encoding="utf-8")
     graded.nbgrader("db", "assignment", "add", NAME, "--duedate=2020-01-01 00:00:00 UTC")
     graded.submit("late", with_sources(graded.released, **RIGHT))
     (graded.folder("late") / "timestamp.txt").write_text("2020-01-02 00:00:00.0 UTC")
     graded.nbgrader("autograde", NAME, "--student", "late")
     from nbgrader.api import Gradebook
     with Gradebook(f"sqlite:///{graded.root}/autograder/gradebook.db") as gradebook:
-        assert gradebook.find_submission(NAME, "late").late_submission_penalty == 3
+        assert gradebook.find_submission(NAME, "late").late_submission_penalty == 2
 
 
 def test_a_gradebook_of_another_build_is_refused(tiny, tmp_path):
