@@ -327,9 +327,9 @@ print(f"mean:         {np.mean(times) / np.median(times):5.2f} times the median"
 # %% [markdown] key="clock-after"
 # Three things to see, more or less strongly on each machine:
 #
-# - **The first call is often slow.** Memory is allocated, kernels are chosen and prepared, caches are cold. (Here
-#   a **kernel** is the routine that computes a layer, not the weights of a convolution.) So we let some calls pass, the
-#   **warm-up**, and leave them out. Run the two cells again: much is prepared by then.
+# - **The first call is often slow.** Memory is allocated, kernels are chosen and prepared. (Here a **kernel** is the
+#   routine that computes a layer, not the weights of a convolution.) So we let some calls pass, the **warm-up**, and
+#   leave them out. Run the two cells again: much is prepared by then.
 # - **Some calls are slow for no reason of the network's own.** The computer did something else. Nothing makes a call
 #   much faster than usual, so the slow ones pull the mean up. The **median**, the middle call, hardly notices them.
 # - **The slow ones are real, too.** A user who waits for the slowest of a hundred answers is right to complain.
@@ -680,6 +680,12 @@ def against_the_bound(network, batch):
 
 explore(against_the_bound, network=["ResNet8", "MobileNet"], batch=[1, 4, 16])
 
+# %% [markdown] key="bound-use-after"
+# What to look for: with one photo at a time both stay further from their bound. That is a third cost, beside MACs and
+# bytes. Each call of a layer has a **fixed cost**, whatever it computes, and MobileNet calls more layers.
+# MobileNet also moves more bytes than ResNet8: its **depthwise** convolutions look at one channel each, hardly any work
+# for each number fetched. So fewer MACs need not be sooner done.
+
 # %% [markdown] key="roofline"
 # ### Extra: the roofline
 #
@@ -708,8 +714,7 @@ for ax, (how, batch) in zip(axes, photos_at_once.items(), strict=True):
         found = [layer for layer in profiles[name, how].layers if layer.macs]
         ax.plot([batch * layer.macs / layer.moved_bytes(batch) for layer in found],
                 [batch * layer.macs / layer.time_ms / 1e6 for layer in found], marker, color=colour, label=name)
-    ax.set(title=f"{how} at a time", xlabel="arithmetic intensity (MACs a byte)")
-axes[0].set_ylabel("billion MACs a second")
+    ax.set(title=f"{how} at a time", xlabel="arithmetic intensity (MACs a byte)", ylabel="billion MACs a second")
 figure.suptitle("The layers of both networks under the roofs of this computer")
 figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize="small")
 plt.show()
@@ -724,11 +729,10 @@ for (name, how), found in profiles.items():
 # %% [markdown] key="roofline-after"
 # Here is what stands between MACs and milliseconds. Was your first guess far off? Then look for the reason here.
 #
-# - MobileNet has fewer MACs than ResNet8 and moves **more** bytes. Its **depthwise** convolutions look at one channel
-#   each: hardly any work for each number fetched. They stand far to the left, where the roof is low.
-# - Compare the two pictures. With one photo at a time the same layers usually stay further below the roofs. There is a
-#   third cost: each call of a layer has a **fixed cost** of some microseconds, whatever it computes. MobileNet makes
-#   more calls than ResNet8.
+# - MobileNet has fewer MACs than ResNet8 and moves **more** bytes. Its depthwise convolutions stand far to the left,
+#   where the roof is low.
+# - Compare the two pictures. With one photo at a time the same layers usually stay further below the roofs: the fixed
+#   cost of a call is some microseconds, and MobileNet makes more calls.
 # - With more photos at a time the fixed cost is shared, and the points rise. The lowest point of each network is
 #   usually its last layer: so few MACs that the fixed cost is nearly all of its time.
 #

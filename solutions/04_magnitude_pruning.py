@@ -553,7 +553,8 @@ explore(scan_layers, forget_to_restore=False)
 # %% play=true key="predict-cliff" tags=["hide-input"]
 at_sixty = accuracy(apply_masks(model, global_masks(model, 0.6)), images)
 Guess(f"With 60 % of its weights removed, LeNet still reads {at_sixty:.1%} of the images right. How many per cent "
-      "with 95 % removed?", lambda: 100 * accuracy(apply_masks(model, global_masks(model, 0.95)), images), unit="%",
+      "with 97 % removed, beyond the end of the slider?",
+      lambda: 100 * accuracy(apply_masks(model, global_masks(model, 0.97)), images), unit="%",
       explain="Beyond some amount every step costs more than the last one.")
 
 # %% [markdown] key="over-pruning"
@@ -939,7 +940,7 @@ display(Markdown(
 
 # %% [markdown] key="verdict-after"
 # Read each reason. The accuracy is good, and so is the size, provided that the sparse file is what you ship.
-# The small difference in latency is chance: run the two cells again, and it is another one.
+# Any difference in latency is chance: run the two cells again, and it is another one.
 # (`mcnemar` is a test that compares two networks image by image. Lesson 03 explains it.)
 #
 # Is this worth it? For a download over a slow network, yes. For a slow processor, no.

@@ -541,7 +541,8 @@ print(f"gradual, LeNet, 95 % gone: {lost:.1f} points lost; Zhu and Gupta, Incept
 # as many steps. With new random weights it does not. They call this the **lottery ticket hypothesis**: a large
 # network holds a small one that won the lottery of the first random weights.
 #
-# Larger networks need to rewind to a network that has been trained a little (Frankle and others, 2020).
+# Larger networks need to rewind to a network that has been trained a little (Frankle and others, 2020). Does it hold
+# for LeNet? The *Extra* parts below make a ticket and try it against two controls.
 
 # %% [markdown] key="exercise-3"
 # ### Extra: exercise 3, a ticket
@@ -970,8 +971,8 @@ print(f"sparse file, cut with no training to {untrained:.0%}: {only_cut:,} bytes
 # %% [markdown] key="verdict-after"
 # Read each reason. Compare the sparse file with the last line, the largest cut with no training, as in lesson 04:
 # fine-tuning has bought a far smaller file, at an accuracy that is still good. It has bought no time: a masked network
-# computes as much as before (look at the MACs), and that keeps the rating from being better. For time, go to
-# lesson 06.
+# computes as much as before (look at the MACs). So any difference in latency is chance, whatever the verdict calls it:
+# measure again, and it is another one. For time, go to lesson 06.
 
 # %% [markdown] key="pitfalls"
 # ## Pitfalls

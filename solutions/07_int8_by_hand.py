@@ -934,9 +934,8 @@ print(f"one grid for each layer: {sizes[False]:,} bytes, one for each channel: {
 # %% [markdown] key="few"
 # ## Too few bits
 #
-# So 8 bits cost next to nothing. How far down does that go? ResNet8 has more layers than LeNet, and a harder task:
-# it tells ten kinds of things apart on small photos, CIFAR-10. Here it has one symmetric grid for each channel, with 8
-# and with 5 bits.
+# So 8 bits cost next to nothing. How far down does that go? ResNet8 has more layers than LeNet, and a harder
+# task. Here each of its output channels has a symmetric grid of its own, with 8 and with 5 bits.
 
 # %% play=true key="flat"
 each = ways[ways.way == "symmetric, per channel"].set_index("bits")

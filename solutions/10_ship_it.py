@@ -383,10 +383,10 @@ tiny = torch.tensor([0.31, 0.88, -0.27, 0.62])
 step = 0.3
 on_grid = (tiny / step).round() * step
 repaired = on_grid * 1.07  # a repair after pruning: some factor that no grid knows
-print("weights:      ", [f"{value:.2f}" for value in tiny.tolist()])
-print("rounded:      ", [f"{value:.2f}" for value in on_grid.tolist()])
-print("then repaired:", [f"{value:.3f}" for value in repaired.tolist()])
-print("steps of 0.3: ", [f"{value:.2f}" for value in (repaired / step).tolist()])
+print("weights:      ", *(f"{value:.2f}" for value in tiny.tolist()))
+print("rounded:      ", *(f"{value:.2f}" for value in on_grid.tolist()))
+print("then repaired:", *(f"{value:.3f}" for value in repaired.tolist()))
+print("steps of 0.3: ", *(f"{value:.2f}" for value in (repaired / step).tolist()))
 
 # %% [markdown] key="order-idea"
 # Two things show.

@@ -7,6 +7,7 @@ fresh start takes 2 s. In a box, `engine.nested` forks it.
 """
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -70,6 +71,8 @@ def _warm():
     """Fork a worker for each socket that the grader passes; keep its process id taken until it is released."""
     control = socket.socket(fileno=os.dup(0))
     preload()
+    gc.collect()
+    gc.freeze()  # a collection in a fork would copy what it looks at
     control.sendall(b"ready")
     children = set()
     while order := _order(control):

@@ -1,8 +1,17 @@
-"""Every lesson in a real kernel and in the grading engine: as its author wrote it, and untouched by a student."""
+"""Every lesson in a real kernel and in the grading engine: as its author wrote it, and untouched by a student.
 
+Each is executed once; all that is asked about a run is asked of that one.
+"""
+
+import base64
 import copy
+import json
+import os
+import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
+import nbformat.v4 as v4
 import pytest
 from lesson_notebooks import LESSONS, ROOT, released, solution, written
 from nbclient import NotebookClient
@@ -11,16 +20,62 @@ from autograder.engine import run_notebook
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 SHOWS_A_WIDGET = ("_explorer(", "Explorer(", "Guess(", "explore(", "Practice(", "Placement(", "RecallCards(")
+SCREEN = 900  # pixels
+LINE, ROW, COLUMNS = 17, 24, 110  # pixels of a line of text and of a table's row in JupyterLab; letters on a line
+# What an axis counts or measures in: a unit in brackets, a ratio, or a word that is one.
+UNIT = re.compile(r"\(.*\)|%|/|\b(number|share|bits|images|photos|epochs?|round|channels?|accuracy|weight|steps?|"
+                  r"candidates|call|class|second|loss)\b")
+# No name is left behind: a lesson may use any for itself.
+WATCH = """
+def _watch():
+    import matplotlib.pyplot as plt
+    show, plt.watched = plt.show, []
+    def watched(*given, **named):
+        for number in plt.get_fignums():
+            figure = plt.figure(number)
+            axes = [{"title": ax.get_title(), "x": ax.get_xlabel(), "y": ax.get_ylabel(),
+                     "plain picture": not ax.axison or (bool(ax.images) and not ax.lines)} for ax in figure.axes]
+            plt.watched.append({"title": figure.get_suptitle(), "axes": axes})
+        return show(*given, **named)
+    plt.show = watched
+_watch()
+del _watch
+"""
+WATCHED = """
+import json as _json, matplotlib.pyplot as _plt
+with open("drawn.json", "w") as _file:
+    _json.dump(_plt.watched, _file)
+"""
+# Two kernels run side by side: one thread each, as on a computer with two cores.
+ALONE = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
 def executed(notebook, number, folder):
-    """The notebook after Run All in a kernel of its own, in a folder with the lesson's practice.yml."""
+    """The notebook after Run All in a kernel of its own, in a folder with the lesson's practice.yml.
+
+    Its metadata "drawn" hold what each figure says of itself when it is shown.
+    """
     ran = copy.deepcopy(notebook)
+    ran.cells = [v4.new_code_cell(WATCH), *ran.cells, v4.new_code_cell(WATCHED)]
     questions = LESSONS[number].with_name(f"{LESSONS[number].stem}.questions.yml")
     shutil.copy(questions, folder / "practice.yml")
     NotebookClient(ran, timeout=600, kernel_name="python3", allow_errors=True,
-                   resources={"metadata": {"path": str(folder)}}).execute()
+                   resources={"metadata": {"path": str(folder)}}).execute(env=os.environ | ALONE)
+    ran.metadata["drawn"] = json.loads((folder / "drawn.json").read_text(encoding="utf-8"))
     return ran
+
+
+def height(output):
+    """About how many pixels high an output is; of a widget nothing is known."""
+    data = output.get("data", {})
+    if WIDGET in data:
+        return 0
+    if "image/png" in data:
+        return int.from_bytes(base64.b64decode(data["image/png"])[20:24], "big")
+    if "text/html" in data:
+        return ROW * data["text/html"].count("<tr")
+    lines = (output.get("text", "") + data.get("text/plain", "") + data.get("text/markdown", "")).splitlines()
+    return LINE * sum(1 + len(line) // COLUMNS for line in lines)
 
 
 @pytest.fixture(scope="module", params=LESSONS)
@@ -29,13 +84,21 @@ def number(request):
 
 
 @pytest.fixture(scope="module")
-def author(number, tmp_path_factory):
-    return executed(solution(number), number, tmp_path_factory.mktemp("author"))
+def runs(number, tmp_path_factory):
+    """The author's and the untouched notebook, both executed: side by side, since a kernel is busy on one core."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(executed, (solution(number), released(number)), (number, number),
+                             (tmp_path_factory.mktemp("author"), tmp_path_factory.mktemp("untouched"))))
 
 
 @pytest.fixture(scope="module")
-def untouched(number, tmp_path_factory):
-    return executed(released(number), number, tmp_path_factory.mktemp("untouched"))
+def author(runs):
+    return runs[0]
+
+
+@pytest.fixture(scope="module")
+def untouched(runs):
+    return runs[1]
 
 
 def code(notebook):
@@ -107,9 +170,23 @@ def test_the_untouched_notebook_earns_exactly_nothing(number):
     assert {one.name for one in result.results} >= set(written(solution(number), "exercise", "debug", "answer"))
 
 
-def test_no_output_is_longer_than_a_screen(author):
-    long = {cell.id: sum(output.get("text", "").count("\n") for output in cell.outputs) for cell in code(author)}
-    assert {name: lines for name, lines in long.items() if lines > 40} == {}
+def test_no_output_is_longer_than_a_screen(runs):
+    for notebook in runs:
+        tall = {cell.id: sum(map(height, cell.outputs)) for cell in code(notebook)}
+        assert {name: pixels for name, pixels in tall.items() if pixels > SCREEN} == {}
+
+
+def test_every_figure_has_a_title_and_every_axis_a_name_with_its_unit(author):
+    drawn = author.metadata["drawn"]
+    assert len(drawn) >= 2
+    for figure in drawn:
+        where = figure["axes"][0]["title"] or figure["title"]
+        assert figure["title"] or all(ax["title"] for ax in figure["axes"]), figure
+        for ax in figure["axes"]:
+            if ax["plain picture"]:
+                continue
+            assert "" not in (ax["x"], ax["y"]), (where, ax)
+            assert not [label for label in (ax["x"], ax["y"]) if not UNIT.search(label)], (where, ax)
 
 
 def test_the_course_holds_the_released_version_of_every_lesson(number):
