@@ -681,9 +681,10 @@ print("what arrives now: ", [round(mean, 1) for mean in now[:6].tolist()])
 # means and variances that arrive now. This is **recalibration**: no labels, no gradients, no weight changes.
 
 # %% play=true key="predict-norm" tags=["hide-input"]
-found = right(cut)
-Guess(f"Without a quarter of its channels, ResNet8 gets {found:.1%} of the photos right. How many per cent after its "
-      f"batch norms have looked at {len(look)} training photos?", lambda: 100 * right(fresh), unit="%",
+eighth = shrink_channels(resnet, 0.125, example=data.example)
+Guess(f"Without an eighth of its channels, ResNet8 gets {right(eighth):.1%} of the photos right. How many per cent "
+      f"after its batch norms have looked at {len(look)} training photos?",
+      lambda: 100 * right(recalibrate_batch_norm(eighth, look)), unit="%",
       explain="The channels that are left had not forgotten what they knew. Their scale was wrong.")
 
 # %% play=true key="curve"

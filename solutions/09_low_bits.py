@@ -245,7 +245,6 @@ print("rounded weight, step by step:", seen)
 # %% [markdown] key="exercise-1"
 # ### Exercise 1: round forwards, pass backwards
 #
-#
 # Write `round_ste(x, gradient, low, high)`. It returns **two** tensors:
 #
 # 1. what goes forwards: `x` rounded to whole numbers, then clipped to `low` and `high`;
@@ -1079,7 +1078,8 @@ print(f"written out once:         {unpacked_time / whole_time:.2f} times as long
 # %% [markdown] key="measure"
 # ## Measure, then judge
 #
-# First choose, on all 4,000 **validation** images: the smallest file that costs less than 1 point.
+# First choose, on all 4,000 **validation** images: the smallest file that costs less than 1 point. One candidate comes
+# from *Extra: Deep Compression*, the *pruned, 4-bit codebook*: 90 % pruned, trained on, then shared and coded.
 
 # %% play=true key="choose"
 candidates = {"rounded, 4 bits": round_to(4, 4), "QAT, 4 bits": trained["all", 4], "QAT, 3 bits": trained["all", 3],

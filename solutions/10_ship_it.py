@@ -519,8 +519,14 @@ Job("Export to every runtime now", export_now, views=[Table("table", "ResNet8 in
 #
 # The first line makes a **converter** from a trained Keras model. The second **switches quantization on**. The third
 # writes the file.
-#
-# Leave the second line out, and the third works all the same. You get a `.tflite` file, with every weight a float:
+
+# %% play=true key="predict-tflite" tags=["hide-input"]
+Guess("Somebody leaves the second line out and runs the rest. What comes out?", "a file of float weights",
+      choices=["an error", "a file of float weights", "a file of int8 weights"],
+      explain="Converting alone keeps 4 bytes a weight, in whichever format.")
+
+# %% [markdown] key="tflite-alone"
+# Without the second line the third works all the same. You get a `.tflite` file, with every weight a float:
 # **converting alone quantizes nothing.** With the second line weights become int8. For integer kernels the values
 # between the layers need grids too: `converter.representative_dataset` gives the images to calibrate them on.
 #
@@ -529,12 +535,6 @@ Job("Export to every runtime now", export_now, views=[Table("table", "ResNet8 in
 #
 # **What replaced it.** In 2024 Google renamed TensorFlow Lite to **LiteRT**. The file format stayed, `.tflite`. The
 # package that runs such a file is `ai-edge-litert`, without TensorFlow; `litert-torch` writes one from PyTorch.
-
-# %% play=true key="predict-tflite" tags=["hide-input"]
-Guess("ResNet8 as a .tflite file: converted alone, and converted with int8. How many times smaller is the second?",
-      lambda: next(row["float_bytes"] / row["int8_bytes"] for row in figures.stored()["rows"]
-                   if row["target"] == "litert"), unit="times",
-      explain="Converting alone keeps 4 bytes a weight, in whichever format.")
 
 # %% play=true key="tflite-figures"
 litert = next(row for row in stored["rows"] if row["target"] == "litert")

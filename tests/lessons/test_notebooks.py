@@ -3,13 +3,13 @@
 Each is executed once; all that is asked about a run is asked of that one.
 """
 
+import asyncio
 import base64
 import copy
 import json
 import os
 import re
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 
 import nbformat.v4 as v4
 import pytest
@@ -50,7 +50,7 @@ with open("drawn.json", "w") as _file:
 ALONE = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
 
 
-def executed(notebook, number, folder):
+async def executed(notebook, number, folder):
     """The notebook after Run All in a kernel of its own, in a folder with the lesson's practice.yml.
 
     Its metadata "drawn" hold what each figure says of itself when it is shown.
@@ -59,8 +59,9 @@ def executed(notebook, number, folder):
     ran.cells = [v4.new_code_cell(WATCH), *ran.cells, v4.new_code_cell(WATCHED)]
     questions = LESSONS[number].with_name(f"{LESSONS[number].stem}.questions.yml")
     shutil.copy(questions, folder / "practice.yml")
-    NotebookClient(ran, timeout=600, kernel_name="python3", allow_errors=True,
-                   resources={"metadata": {"path": str(folder)}}).execute(env=os.environ | ALONE)
+    client = NotebookClient(ran, timeout=600, kernel_name="python3", allow_errors=True,
+                            resources={"metadata": {"path": str(folder)}})
+    await client.async_execute(env=os.environ | ALONE)
     ran.metadata["drawn"] = json.loads((folder / "drawn.json").read_text(encoding="utf-8"))
     return ran
 
@@ -86,9 +87,11 @@ def number(request):
 @pytest.fixture(scope="module")
 def runs(number, tmp_path_factory):
     """The author's and the untouched notebook, both executed: side by side, since a kernel is busy on one core."""
-    with ThreadPoolExecutor(2) as pool:
-        return list(pool.map(executed, (solution(number), released(number)), (number, number),
-                             (tmp_path_factory.mktemp("author"), tmp_path_factory.mktemp("untouched"))))
+    async def both():
+        return await asyncio.gather(executed(solution(number), number, tmp_path_factory.mktemp("author")),
+                                    executed(released(number), number, tmp_path_factory.mktemp("untouched")))
+
+    return asyncio.run(both())
 
 
 @pytest.fixture(scope="module")
