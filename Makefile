@@ -84,11 +84,14 @@ similarity: core ## which submissions of a lesson are the same after renaming: a
 
 # For maintainers
 
+# A process for each core; each file's tests stay together, long ones start first (tests/conftest.py).
+SIDE_BY_SIDE = -n logical --maxprocesses 4 --no-loadscope-reorder
+
 test: dev ## set everything up, with Chromium and bubblewrap, and run what CI runs
 	@$(VENV_PYTHON) tools/system.py
 	$(VENV_PYTHON) -m ruff check .
 	$(VENV_PYTHON) -m autograder.authoring build --check
-	$(VENV_PYTHON) -m pytest $(ARGS)
+	OMP_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE $(VENV_PYTHON) -m pytest $(SIDE_BY_SIDE) $(ARGS)
 
 lint: dev ## ruff on all code and on the lessons' sources
 	$(VENV_PYTHON) -m ruff check .

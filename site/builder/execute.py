@@ -19,34 +19,37 @@ from shrinklab.widgets.static import SHARED
 ROOT = Path(__file__).resolve().parents[2]
 AT_ONCE = 2
 CELL_SECONDS = 600
+MOST_ANSWERS = 400  # of an explorer
 DRAWN_IN_BROWSER = (".js", ".css")  # the outputs hold a widget's state, not what draws it
 
 
-def executed(lessons, cache_folder):
+def executed(lessons, cache_folder, answers=MOST_ANSWERS):
     """{name: its code cells' outputs, by cell id} of {name: (code cells, practice bank's text)}.
+
+    answers: about how many settings of an explorer are computed.
 
     Raises RuntimeError with the cell and the error when one fails.
     """
     cache_folder.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        jobs = {name: pool.submit(_outputs, name, *given, cache_folder) for name, given in lessons.items()}
+        jobs = {name: pool.submit(_outputs, name, *given, cache_folder, answers) for name, given in lessons.items()}
         return {name: job.result() for name, job in jobs.items()}
 
 
-def _outputs(name, cells, bank, folder):
-    path = folder / f"{name}-{_key(cells, bank)}.json"
+def _outputs(name, cells, bank, folder, answers):
+    path = folder / f"{name}-{answers}-{_key(cells, bank, answers)}.json"
     if not path.exists():
         print(f"[site] {name}: running {len(cells)} cells", flush=True)
-        found = _run(name, cells, bank, folder / "tables")
-        for old in folder.glob(f"{name}-*.json"):
+        found = _run(name, cells, bank, folder / "tables", answers)
+        for old in folder.glob(f"{name}-{answers}-*.json"):
             old.unlink()
         path.write_text(json.dumps(found), encoding="utf-8")
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _key(cells, bank):
+def _key(cells, bank, answers=MOST_ANSWERS):
     text = json.dumps([[cell.id, cell.source] for cell in cells])
-    return hashlib.sha256(f"{text}{bank}{_surroundings()}".encode()).hexdigest()[:24]
+    return hashlib.sha256(f"{text}{bank}{answers}{_surroundings()}".encode()).hexdigest()[:24]
 
 
 @cache
@@ -63,8 +66,8 @@ def _surroundings():
     return digest.hexdigest()
 
 
-def _run(name, cells, bank, tables):
-    first = v4.new_code_cell(f"from builder.kernel import prepare\nprepare({str(tables)!r})", id="prepare")
+def _run(name, cells, bank, tables, answers=MOST_ANSWERS):
+    first = v4.new_code_cell(f"from builder.kernel import prepare\nprepare({str(tables)!r}, {answers})", id="prepare")
     last = v4.new_code_cell("import json\nfrom builder.kernel import late_answers\njson.dumps(late_answers())",
                             id="last")
     notebook = v4.new_notebook(cells=[first, *map(nbformat.from_dict, cells), last])

@@ -10,7 +10,7 @@ from autograder.authoring.build import sources
 from autograder.authoring.source import read_lesson
 from builder import bundle, documents
 from builder.colab import colab_notebooks
-from builder.execute import executed
+from builder.execute import MOST_ANSWERS, executed
 from builder.front import front_cells, front_page
 from builder.lesson import code_cells
 from builder.lesson_pages import lesson_page
@@ -23,14 +23,17 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "site" / "_build"
 
 
-def build(settings=None, target=BUILD):
-    """Build the site into target/html; returns Sphinx's exit status, 0 when there was no warning."""
+def build(settings=None, target=BUILD, *, answers=MOST_ANSWERS):
+    """Build the site into target/html; returns Sphinx's exit status, 0 when there was no warning.
+
+    answers: about how many settings of an explorer are computed.
+    """
     settings = settings or read_settings(ROOT / "site" / "settings.toml")
-    write_sources(settings, target)
-    for old in ("html",):
-        (target / old / "_static" / "widgets").exists() and shutil.rmtree(target / old / "_static" / "widgets")
+    write_sources(settings, target, answers)
+    shutil.rmtree(target / "html" / "_static" / "widgets", ignore_errors=True)
     status = sphinx_build(["-b", "html", "-c", str(ROOT / "site"), "-d", str(target / "doctrees"), "-W", "--keep-going",
-                           "-q", str(target / "source"), str(target / "html")])
+                           "-q", "-D", f"html_static_path=static/public,{target / 'static'}",
+                           str(target / "source"), str(target / "html")])
     broken, external, _ = check(target / "html")
     (target / "external-links.txt").write_text("".join(f"{one}\n" for one in external), encoding="utf-8")
     for line in broken:
@@ -41,12 +44,12 @@ def build(settings=None, target=BUILD):
     return status
 
 
-def write_sources(settings, target):
+def write_sources(settings, target, answers=MOST_ANSWERS):
     """Run what must be run, and write what Sphinx reads: target/source and target/static."""
     lessons = sources(ROOT)
     banks = {path.stem: path.with_name(f"{path.stem}.questions.yml").read_text(encoding="utf-8") for path in lessons}
     runs = {path.stem: (code_cells(read_lesson(path)), banks[path.stem]) for path in lessons}
-    outputs = executed(runs | {"front": (front_cells(ROOT), "")}, BUILD / "cache")
+    outputs = executed(runs | {"front": (front_cells(ROOT), "")}, BUILD / "cache", answers)
     assets, pages = Assets(target / "static"), {}
     for path in lessons:
         page = lesson_page(read_lesson(path), outputs[path.stem], assets, settings)

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from shrinklab.fingerprint import fingerprint
-from shrinklab.widgets import Explorer
+from shrinklab.widgets import Explorer, explorer
 
 
 def remember_tables(folder):
@@ -15,7 +15,8 @@ def remember_tables(folder):
 
     def tabulate(self, points=None):
         try:
-            key = fingerprint([self._settings, [control.spec() for control in self._controls], points])
+            key = fingerprint([self._settings, [control.spec() for control in self._controls], points,
+                               explorer.MOST_ANSWERS])
         except (TypeError, OSError):  # nothing to compare, or a file that is gone since it was opened to be run
             return compute(self, points)
         path = folder / f"{key}.json"
