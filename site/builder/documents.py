@@ -28,9 +28,10 @@ def benchmark_pages(folder):
         text = path.read_text(encoding="utf-8")
         title = text.split("\n", 1)[0].removeprefix("# ")
         found = re.search(r"(\d{4}-\d\d-\d\d).*?; (.*)", text.strip().split("\n")[-1])
-        names.append((path.stem, title, found[1] if found else "", found[2].split(";")[-1] if found else ""))
-        pages[f"benchmarks/{path.stem}.md"] = text
-    rows = "\n".join(f"- [{title}]({name}.md), {date}" for name, title, date, _ in names)
+        names.append((path.stem, title, found[1] if found else ""))
+        # A number and its unit stay on one line of a narrow column.
+        pages[f"benchmarks/{path.stem}.md"] = re.sub(r"(\d) (%|µs|ms|s|kB|MB|points)(?= +\|)", "\\1\u00a0\\2", text)
+    rows = "\n".join(f"- [{title}]({name}.md), {date}" for name, title, date in names)
     tree = "\n".join(name for name, *_ in names)
     text = ("# Benchmarks\n\nThe library beside the best tools of the field. Everything was chosen on validation "
             "images and measured once on the test set. Targets that were missed say NO; they are not hidden. The last "
