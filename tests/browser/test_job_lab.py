@@ -1,7 +1,9 @@
-"""A job in a real JupyterLab: pressed, followed, cancelled, pressed again; and its stored answer without Python."""
+"""A job in a real JupyterLab: pressed, followed, cancelled, pressed again; when its Python is gone; and its stored
+answer without Python."""
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from notebook_page import opened
 from playwright.sync_api import expect
 from static_page import static_page
 
@@ -29,12 +31,32 @@ Job("Fine-tune now", run, [Bars("bars", "How often")], title="A long run")
 '''
 
 
-@pytest.fixture
-def job(notebook, jupyterlab):
+BOXED = """
+import ipywidgets
+ipywidgets.VBox([ipywidgets.IntSlider(description="epochs"), Job("Train now", run)])
+"""
+PLAIN = """
+ipywidgets.VBox([ipywidgets.IntSlider(description="bits"), ipywidgets.Label("nothing of ours")])
+"""
+
+
+@pytest.fixture(scope="module")
+def notebook(lab_context, jupyterlab):
+    """One notebook for all tests here; the last one takes its kernel away."""
     # A cell that lets the work go on shows that the kernel is free meanwhile.
-    jupyterlab.write("job.ipynb", SOURCE, "go_on.release(3)")
-    assert notebook.open("job.ipynb").run_all() == []
-    return notebook.page.locator(".sl-job")
+    name = jupyterlab.write("job.ipynb", SOURCE, "go_on.release(3)", BOXED, PLAIN)
+    with opened(lab_context, jupyterlab, name) as one:
+        yield one
+
+
+def cell(notebook, number):
+    notebook.reach(number)
+    return notebook.page.locator(f".jp-Cell[data-windowed-list-index='{number}']")
+
+
+@pytest.fixture
+def job(notebook):
+    return cell(notebook, 0).locator(".sl-job")
 
 
 def let_go(notebook, times=1):
@@ -84,6 +106,32 @@ def test_a_job_is_pressed_followed_cancelled_and_pressed_again(notebook, job):
     assert notebook.violations(".sl-job") == []
     notebook.theme("Light")
     assert notebook.failures == []
+
+
+def test_a_job_whose_python_is_gone_says_what_to_do(notebook, job):
+    """After a restart in the middle of the work, and in a notebook that was saved and opened again."""
+    job.get_by_role("button", name="Fine-tune now").press("Enter")
+    expect(job.locator(".sl-going")).to_contain_text("epoch")
+    notebook.page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
+    said = "The Python behind this button has stopped. Run this cell again to bring it back."
+    expect(job.get_by_role("alert")).to_have_text(said)
+    expect(job.get_by_role("button", name="Fine-tune now")).to_be_disabled()
+    expect(job.locator(".sl-going")).to_be_hidden()
+    expect(cell(notebook, 2).get_by_role("alert")).to_have_text(said)
+    expect(cell(notebook, 2).locator(".sl-reopened")).to_be_hidden()  # the job says so itself
+    expect(cell(notebook, 3).locator(".sl-reopened")).to_be_visible()
+
+    notebook.save()
+    notebook.shut_down()
+    notebook.open("job.ipynb")
+    for number in (0, 2, 3):  # alone, in a plain box, and a box with nothing of ours
+        expect(cell(notebook, number).locator(".sl-reopened")).to_be_visible()
+        expect(cell(notebook, number).locator(".sl-reopened")).to_contain_text("Run this cell")
+        expect(cell(notebook, number).get_by_text("Traceback")).to_have_count(0)
+    assert notebook.run_all() == []
+    for number in (0, 2, 3):
+        expect(cell(notebook, number).locator(".sl-reopened")).to_be_hidden()
+    expect(cell(notebook, 2).get_by_role("button", name="Train now")).to_be_enabled()
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

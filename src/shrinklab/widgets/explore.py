@@ -13,7 +13,7 @@ from matplotlib import pyplot
 
 from shrinklab.errors import need
 from shrinklab.widgets.plain import sentence
-from shrinklab.widgets.reopened import BOX, STYLE, leave_line
+from shrinklab.widgets.reopened import boxes_leave_line
 
 
 def explore(function, **controls):
@@ -41,19 +41,8 @@ def explore(function, **controls):
     for widget in inputs.values():
         widget.observe(update, "value")
     update()
-    return Box([*inputs.values(), shown])
-
-
-class Box(ipywidgets.VBox):
-    """A VBox that leaves a readable line for the time when the Python behind it is gone, as our own widgets do."""
-
-    def __init__(self, children=(), **options):
-        super().__init__(children, **options)
-        self.add_class(BOX)
-
-    def _repr_mimebundle_(self, **options):
-        leave_line(STYLE)
-        return super()._repr_mimebundle_(**options)
+    boxes_leave_line()
+    return ipywidgets.VBox([*inputs.values(), shown])
 
 
 def _control(name, choice):
