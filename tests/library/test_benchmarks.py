@@ -5,9 +5,12 @@ import json
 import re
 from pathlib import Path
 
+import ipywidgets
 import pandas as pd
 import pytest
 import torch
+
+from shrinklab.widgets import Explorer, Range, Select, Toggle
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -186,3 +189,39 @@ def test_lessons(bench, monkeypatch, tmp_path, capsys):
     told = capsys.readouterr().out
     wanted = {"04.*: run": "NO", "04.*: memory": "yes", "01.*: run": "yes", "01.*: memory": "NO", "all lessons": "yes"}
     assert {what: re.search(rf"{what}.*\| (yes|NO) +\|", told)[1] for what in wanted} == wanted
+
+
+# ---- the moves of the lessons' sliders
+
+def test_every_control_is_moved_under_every_choice_of_the_others(bench):
+    module, asked = bench("timed_moves"), []
+
+    def settings(amount, layer, signed):
+        asked.append((amount, layer, signed))
+        return {"headline": ""}
+
+    moves = module.explorer_moves(Explorer(settings, [Range("amount", 0, 8), Select("layer", ["a", "b"]),
+                                                      Toggle("signed", label="with sign")]))
+    # Four other amounts, each also with the other layer and with the sign, and so on.
+    assert {label: len(times) for label, times in moves.items()} == {"amount": 12, "layer": 2, "with sign": 2}
+    assert asked[0] == (0, "a", False)
+    assert {(8, "a", False), (8, "b", False), (8, "a", True), (0, "b", True)} <= set(asked)
+
+
+def test_a_box_is_moved_from_end_to_end_and_put_back(bench):
+    module, seen = bench("timed_moves"), []
+    slider, label = ipywidgets.IntSlider(3, 0, 4, description="bits"), ipywidgets.Label()
+    slider.observe(lambda change: seen.append(change["new"]), "value")
+    moves = module.box_moves(ipywidgets.VBox([slider, label]))
+    assert {name: len(times) for name, times in moves.items()} == {"bits": 6}
+    assert seen == [0, 1, 2, 3, 4, 3]
+    assert module.box_moves(ipywidgets.VBox([slider])) == {}  # a job's: nothing follows it
+
+
+def test_one_slow_move_is_told(bench):
+    module = bench("explorer_moves")
+    found = [{"where": "Cut", "kind": "explorer", "moves": {"amount": [10.0] * 29 + [301.0], "layer": [300.0]}}]
+    rows = list(module.rows("04", found))
+    assert [(row.what, row.ours, row.met) for row in rows] == [
+        ("04 explorer, Cut: amount", 10.0, False), ("04 explorer, Cut: layer", 300.0, True)]
+    assert rows[0].more == {"p95": "10 ms", "max": "301 ms", "moves": "30"}
