@@ -171,5 +171,5 @@ def _keep(flat, amount):
     """Bool mask of 1-D scores: False for the round(amount x N) lowest; torch.nn.utils.prune's own rule."""
     keep = torch.ones(flat.shape, dtype=torch.bool)
     # topk, where a cut `scores > threshold` would take every tied weight or none of them.
-    keep[flat.topk(round(amount * len(flat)), largest=False).indices] = False
+    keep[flat.topk(round(amount * len(flat)), largest=False, sorted=False).indices] = False
     return keep

@@ -14,7 +14,7 @@ from shrinklab.errors import need
 from shrinklab.inference import predict
 from shrinklab.masks import apply_masks, global_masks
 from shrinklab.pareto import pareto_front
-from shrinklab.quantize import Scheme, fold_batch_norm, quantize_model
+from shrinklab.quantize import Scheme, collect, fold_batch_norm, quantize_model
 from shrinklab.reconstruct import reconstruct
 
 MENDING, CALIBRATION = 200, 128  # training images that a regression and a calibration look at
@@ -60,7 +60,7 @@ class Bench:
     def __init__(self, model, data, split, *, timer=interleaved, round_to=8):
         need(len(split) > 0, f"{split.name} holds 0 images", "accuracy needs at least one", "take a larger slice")
         self.model, self.data, self.split, self.timer, self.round_to = model, data, split, timer, round_to
-        self._cuts = {}
+        self._cuts, self._seen = {}, {}
         self.runner, self.file_bytes = self._export(model)
         self.accuracy = self._accuracy(self.runner)
 
@@ -70,6 +70,12 @@ class Bench:
             self._cuts[amount] = (without_channels(self.model, amount, self.data, round_to=self.round_to)
                                   if amount else self.model)
         return self._cuts[amount]
+
+    def rounded(self, amount, bits=8):
+        """The cut network in so many bits, as `rounded` makes it; its calibration images run once."""
+        if amount not in self._seen:
+            self._seen[amount] = collect(self.cut(amount), self.data.train[:CALIBRATION])
+        return rounded(self.cut(amount), self.data, bits, seen=self._seen[amount])
 
     def measure(self, label, model):
         """Export a network and run its file: -> `Candidate`."""
@@ -104,8 +110,10 @@ def without_channels(model, amount, data, *, mend=True, round_to=8):
     return remove_channels(whole, keep, example=data.example)
 
 
-def rounded(model, data, bits=8, *, integers=True):
+def rounded(model, data, bits=8, *, integers=True, seen=None):
     """A quantized copy: weights of `bits` bits, values between the layers of 8; integers=False leaves those as floats.
+
+    seen: what `quantize.collect` kept of the calibration images, for many tries; they run now unless given.
 
     >>> from shrinklab.data import load
     >>> from shrinklab.models import pretrained
@@ -113,7 +121,7 @@ def rounded(model, data, bits=8, *, integers=True):
     tensor(7, dtype=torch.int8)
     """
     best = {"weight_observer": "mse"} if bits < 8 else {}
-    return quantize_model(model, data.train[:CALIBRATION],
+    return quantize_model(model, data.train[:CALIBRATION] if seen is None else seen,
                           Scheme(weight_bits=bits, activation_bits=8 if integers else None, **best))
 
 

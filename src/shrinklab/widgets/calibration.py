@@ -1,5 +1,7 @@
 """Lesson 08's explorer: choose how ranges are observed; each move quantizes the network again and tests it."""
 
+from functools import lru_cache
+
 import torch
 
 from shrinklab.affine import fake_quantize, percentile, sqnr
@@ -7,7 +9,7 @@ from shrinklab.data import load
 from shrinklab.errors import need
 from shrinklab.metrics import correct, predict
 from shrinklab.models import pretrained
-from shrinklab.quantize import Scheme, collect, quantize_model
+from shrinklab.quantize import Collected, Scheme, collect, quantize_model
 from shrinklab.stability import flip_rate
 from shrinklab.widgets.controls import Range, Select
 from shrinklab.widgets.explorer import Explorer
@@ -39,14 +41,22 @@ def calibration_explorer(model=None, split=None, images=None):
     split = load("cifar10").validation[:250] if split is None else split
     need(len(split) > 0, f"{split.name} holds 0 images", "accuracy needs at least one", "take a larger slice")
     seen = collect(model, load("cifar10").train[:128] if images is None else images)
+    # For the observers sorted: none minds the order, and a percentile of sorted values is found sooner.
+    ordered = Collected({name: values.sort().values for name, values in seen.values.items()})
     photos = split.images.contiguous(memory_format=torch.channels_last)
     before = predict(model, photos, BATCH)
 
-    def settings(observer, percentile, granularity, weight_bits, activation_bits, layer):
+    @lru_cache(500)  # another layer to look at quantizes nothing anew, nor does a percentile that no observer asks for
+    def quantized(observer, share, granularity, weight_bits, activation_bits):
         scheme = Scheme(weight_bits=weight_bits, activation_bits=activation_bits, per_channel=granularity == "channel",
-                        observer=_observer(observer, percentile))
-        small = quantize_model(model, seen, scheme)
-        after, grids, values = predict(small, photos, BATCH), small.activations, seen.values[layer]
+                        observer=_observer(observer, share))
+        small = quantize_model(model, ordered, scheme)
+        return predict(small, photos, BATCH), small.activations
+
+    def settings(observer, percentile, granularity, weight_bits, activation_bits, layer):
+        share = percentile if observer == "percentile" else None
+        after, grids = quantized(observer, share, granularity, weight_bits, activation_bits)
+        values = seen.values[layer]
         low, high = _ends(grids[layer])
         right, whole = (correct(logits, split.labels).double().mean().item() for logits in (after, before))
         flips, clipped = flip_rate(before.argmax(1), after.argmax(1)), _outside(values, grids[layer])
@@ -62,7 +72,7 @@ def calibration_explorer(model=None, split=None, images=None):
                 "signal to noise in this layer": _number(noise, "dB", f"{noise:.1f} dB"),
             },
             "values": _histogram(values, low, high),
-            "kept": {"labels": list(grids), "values": [_kept(seen.values[name], grids[name]) for name in grids],
+            "kept": {"labels": list(grids), "values": [_kept(ordered.values[name], grids[name]) for name in grids],
                      "unit": "%"},
         }
 
@@ -101,8 +111,9 @@ def _outside(values, grid):
 
 
 def _kept(values, grid):
+    """The share of the range of sorted values that the grid keeps."""
     low, high = _ends(grid)
-    return min(1.0, (high - low) / ((values.amax() - values.amin()).item() or 1.0))
+    return min(1.0, (high - low) / ((values[-1] - values[0]).item() or 1.0))
 
 
 def _histogram(values, low, high):

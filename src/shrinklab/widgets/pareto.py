@@ -6,7 +6,7 @@ from shrinklab import capstone
 from shrinklab.data import load
 from shrinklab.models import DATA_OF, pretrained
 from shrinklab.pareto import pareto_front
-from shrinklab.shipping import STORED, Bench, candidates, rounded
+from shrinklab.shipping import STORED, Bench, candidates
 from shrinklab.widgets.controls import Range, Select
 from shrinklab.widgets.explorer import Explorer
 from shrinklab.widgets.shares import accuracy_number
@@ -32,13 +32,16 @@ def pareto_explorer(models=None, splits=None, *, rounds=40):
                            round_to=1 if name == "lenet" else 8) for name, model in models.items()}
     found = {name: candidates(bench) + STORED.get(name, []) for name, bench in benches.items()}
     found |= {name: ways for name, ways in STORED.items() if name not in found}
-    for bench in benches.values():
-        for amount in AMOUNTS:
-            bench.cut(amount)
 
     @cache  # a move of a limit measures nothing anew
     def yours(network, amount, bits):
-        return benches[network].measure("yours", _own(benches[network], amount, int(bits)))
+        bench = benches[network]
+        return bench.measure("yours", bench.cut(amount) if bits == "32" else bench.rounded(amount, int(bits)))
+
+    for name, bench in benches.items():
+        yours(name, AMOUNTS[0], "32")
+        for amount in AMOUNTS:  # cutting and calibrating take longer than a move may
+            bench.rounded(amount)
 
     def settings(network, share, latency, drop, amount, bits):
         bench, ways = benches.get(network), found[network]
@@ -85,12 +88,6 @@ def pareto_explorer(models=None, splits=None, *, rounds=40):
                 log="x", better=("less", "less")),
         Table("table", "Every way and its figures"),
     ])
-
-
-def _own(bench, amount, bits):
-    """The bench's network as the reader set it: cut, then rounded."""
-    small = bench.cut(amount)
-    return small if bits == 32 else rounded(small, bench.data, bits)
 
 
 def _lost(points):
