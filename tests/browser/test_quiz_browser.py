@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from notebook_page import opened
 from playwright.sync_api import expect
 from static_page import static_page
 
@@ -216,6 +217,72 @@ def test_steps_are_put_in_order_with_the_keyboard(page, show, bank):
     assert state(page)["prune-in-order"]["answer"] == [0, 1, 2, 3]
 
 
+def tab_to(page, wanted, key="Tab"):
+    """Go to an element with Tab alone, or with Shift+Tab, as a reader without a mouse does."""
+    for _ in range(60):
+        if wanted.evaluate_all("(found) => found.includes(document.activeElement)"):
+            return
+        page.keyboard.press(key)
+    raise AssertionError(f"{key} does not reach {wanted}")
+
+
+def choose(page, value):
+    """Tab to the options and choose one of them with the arrow keys; Space takes the first."""
+    tab_to(page, page.get_by_role("radio"))
+    page.keyboard.press("Space")
+    for _ in range(10):
+        if page.locator(":focus").get_attribute("value") == str(value):
+            return
+        page.keyboard.press("ArrowDown")
+    raise AssertionError(f"no arrow key reaches option {value}")
+
+
+def test_code_and_bugs_with_level_hint_solution_and_retry_by_the_keyboard_alone(page, show, bank):
+    shown, keyboard, feedback = show(Practice(bank)), page.keyboard, page.locator(".sl-feedback")
+    medium = [question for question in BANK.questions if question["level"] == "medium"]
+    bug, code = medium[:2]
+    assert (bug["kind"], code["kind"]) == ("bug", "code")
+    tab_to(page, page.get_by_label("Level"))
+    keyboard.press("ArrowDown")
+    keyboard.press("ArrowDown")
+    expect(page.get_by_role("heading", name=f"Question 1 of {len(medium)}")).to_be_visible()
+
+    wrong = next(index for index, option in enumerate(bug["options"]) if not option.get("correct"))
+    choose(page, wrong)
+    keyboard.press("Enter")
+    expect(feedback).to_contain_text("✗ Not yet.")
+    tab_to(page, page.get_by_role("button", name="Hint"))
+    keyboard.press("Enter")
+    expect(shown.locator(".sl-hint")).to_be_visible()
+    tab_to(page, page.get_by_role("button", name="Next"))
+    keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=f"Question 2 of {len(medium)}")).to_be_focused()
+    tab_to(page, page.get_by_role("spinbutton"))
+    keyboard.type(str(correct(code)))
+    keyboard.press("Enter")
+    expect(feedback).to_contain_text("✓ Right.")
+
+    tab_to(page, page.get_by_role("button", name="Retry the missed (1)"), "Shift+Tab")
+    keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Question 1 of 1")).to_be_focused()
+    tab_to(page, page.get_by_role("button", name="Solution"))
+    for _ in range(len(bug["steps"]) + 1):
+        keyboard.press("Enter")  # the button stays, and counts the steps
+    expect(shown.get_by_role("group", name="The mended code")).to_be_visible()
+    tab_to(page, page.get_by_role("radio"), "Shift+Tab")
+    choose(page, correct(bug))
+    keyboard.press("Enter")
+    expect(feedback).to_contain_text("✓ Right.")
+    assert state(page) == {
+        bug["id"]: {"answer": correct(bug), "right": True, "tries": 2, "hint": True, "solution": True},
+        code["id"]: {"answer": correct(code), "right": True, "tries": 1}}
+    tab_to(page, page.get_by_role("button", name="Back to all questions"), "Shift+Tab")
+    keyboard.press("Enter")
+    tab_to(page, page.get_by_label("Show"), "Shift+Tab")
+    keyboard.press("ArrowDown")
+    assert shown.locator("form").count() == len(medium)
+
+
 def test_levels_all_at_once_retry_and_start_again(page, show, bank):
     shown = show(Practice(bank))
     page.get_by_label("Level").select_option("hard")
@@ -375,20 +442,19 @@ LESSON = [("markdown", "# 00 · Sample"), ("code", "from shrinklab.widgets impor
           *(("markdown", f"## {title}\n\n" + "A long text.\n\n" * 40) for title in HEADINGS)]
 
 
-@pytest.fixture
-def lesson(notebook, jupyterlab, bank):
-    """A lesson with the sample bank in a real JupyterLab, run."""
+@pytest.fixture(scope="module")
+def lesson(lab_context, jupyterlab):
+    """A lesson with the sample bank in a real JupyterLab, run; the test that takes its kernel away is the last."""
     folder = jupyterlab.files / "00_sample"
-    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     shutil.copy(SAMPLE, folder / "practice.yml")
     new = {"markdown": nbformat.v4.new_markdown_cell, "code": nbformat.v4.new_code_cell}
     cells = [new[kind](source) for kind, source in LESSON]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={
         "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}), folder / "00.ipynb")
-    assert notebook.open("00_sample/00.ipynb").run_all() == []
-    notebook.folder = folder
-    return notebook
+    with opened(lab_context, jupyterlab, "00_sample/00.ipynb") as one:
+        one.folder = folder
+        yield one
 
 
 def saved(lesson, name, wanted):
@@ -445,6 +511,7 @@ def test_cards_are_kept_and_links_find_their_heading_in_jupyterlab(lesson):
 
 def test_no_accessibility_violation_in_jupyterlab(lesson):
     practice = lesson.page.get_by_role("region", name="Practice questions")
+    practice.get_by_role("button", name=f"Question {number_of('file-size')}").press("Enter")
     practice.get_by_role("radio").first.check()
     practice.get_by_role("button", name="Check answer").press("Enter")
     practice.get_by_role("button", name="Hint").press("Enter")
@@ -459,8 +526,7 @@ def test_a_lost_kernel_and_a_reopened_notebook_say_what_to_do(lesson):
     practice = page.get_by_role("region", name="Practice questions")
     page.evaluate("window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart()")
     expect(practice.locator(".sl-problem")).to_contain_text("Run this cell again")
-    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
-    page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
+    lesson.save()
     assert page.locator(".sl-reopened:visible").count() == 0
     lesson.shut_down()
     lesson.open("00_sample/00.ipynb")
