@@ -6,7 +6,6 @@ usage: python benchmarks/slider.py [--results FOLDER]        (`make bench ARGS=s
 """
 
 import os
-import shutil
 import statistics
 import sys
 import tempfile
@@ -200,11 +199,13 @@ def rows(name, found):
 
 def main(given):
     sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tests" / "browser")]
-    from conftest import BROWSERS, Lab  # the tests' JupyterLab
+    from lab_server import Lab  # the tests' JupyterLab
 
-    chromium = next(filter(None, map(shutil.which, BROWSERS)), None)
+    from system import NAMES, find
+
+    chromium = find("chromium")
     if chromium is None:
-        sys.exit(f"error: none of {', '.join(BROWSERS)} is on PATH; install Chromium")
+        sys.exit(f"error: none of {', '.join(NAMES['chromium'])} is there; install Chromium")
     started = Lab(Path(tempfile.mkdtemp())).start()
     flags = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
     table = []

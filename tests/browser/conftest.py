@@ -1,75 +1,14 @@
-"""A real JupyterLab in a real Chromium: the server with a home of its own, the browser, and a page to drive."""
+"""A real JupyterLab in a real Chromium: one server and one browser for all tests, and the pages that they share."""
 
-import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
+from functools import partial
 from pathlib import Path
 
-import nbformat
 import pytest
-from notebook_page import NotebookPage
-
-import lab
+from lab_server import Lab
+from lesson_pages import LessonPages, lesson_of
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-class Lab:
-    """A running server: `url`, the folder `files` that it shows, and the environment it runs in."""
-
-    def __init__(self, home):
-        self.files = home / "workbook"
-        self.files.mkdir(parents=True)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        own = {"HOME": home, "USERPROFILE": home, "IPYTHONDIR": home / "ipython", "MPLCONFIGDIR": home / "matplotlib",
-               "JUPYTER_CONFIG_DIR": home / "config", "JUPYTER_DATA_DIR": home / "data",
-               "JUPYTER_RUNTIME_DIR": home / "runtime", "JUPYTERLAB_SETTINGS_DIR": home / "settings",
-               "JUPYTERLAB_WORKSPACES_DIR": home / "workspaces"}
-        base = {name: value for name, value in os.environ.items() if not name.startswith(("JUPYTER", "PYTEST"))}
-        self.environment = lab.environment({**base, **{name: str(path) for name, path in own.items()},
-                                            "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"})
-        self.log = home / "lab.log"
-
-    def start(self):
-        # expose_app_in_browser: tests ask Lab itself whether all cells have run, instead of guessing from the page.
-        command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", f"--ServerApp.port={self.port}",
-                   "--ServerApp.port_retries=0", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={self.files}",
-                   "--IdentityProvider.token=", "--LabApp.expose_app_in_browser=True"]
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
-        for _ in range(360):
-            assert self.process.poll() is None, f"JupyterLab ended at once:\n{self.log.read_text()[-3000:]}"
-            try:
-                with urllib.request.urlopen(f"{self.url}/api", timeout=2):
-                    return self
-            except OSError:
-                time.sleep(0.5)
-        raise AssertionError(f"JupyterLab did not start in 3 minutes:\n{self.log.read_text()[-3000:]}")
-
-    def stop(self):
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-    def write(self, name, *sources):
-        """A notebook of these code cells, as `name` in the folder."""
-        cells = [nbformat.v4.new_code_cell(source) for source in sources]
-        for i, cell in enumerate(cells):
-            cell["id"] = f"cell-{i}"
-        notebook = nbformat.v4.new_notebook(cells=cells, metadata={
-            "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}})
-        nbformat.write(notebook, self.files / name)
-        return name
 
 
 @pytest.fixture(scope="session")
@@ -82,9 +21,21 @@ def jupyterlab(tmp_path_factory):
     started.stop()
 
 
-@pytest.fixture
-def notebook(page, jupyterlab):
-    """The page with a notebook in it; its kernel is shut down after the test."""
-    opened = NotebookPage(page, jupyterlab)
+@pytest.fixture(scope="session")
+def lab_context(browser, browser_context_args):
+    """Makes the context for one page with JupyterLab: two in one context quarrel about the name of their window."""
+    return partial(browser.new_context, **browser_context_args)
+
+
+@pytest.fixture(scope="session")
+def lesson_pages(request, lab_context, jupyterlab):
+    names = dict.fromkeys(lesson_of(item.path) for item in request.session.items)
+    return LessonPages(lab_context, jupyterlab, [name for name in names if name])
+
+
+@pytest.fixture(scope="module")
+def lesson(request, lesson_pages):
+    """The page with the released lesson of this test file (test_lesson_04_lab.py: lesson 04), its cells run."""
+    opened = lesson_pages.finished(lesson_of(request.path))
     yield opened
-    opened.shut_down()
+    opened.close()

@@ -1,6 +1,7 @@
 """What a reader does with a notebook in JupyterLab: open it, run it, look at an output, move a slider."""
 
 import json
+from contextlib import contextmanager
 
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
@@ -18,10 +19,20 @@ PROGRESS = """() => {
       .map((output) => `${output.ename}: ${output.evalue}`),
   };
 }"""
+LOADED = "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.isReady"
 READY = """() => {
   const panel = window.jupyterapp?.shell?.currentWidget;
   return panel?.sessionContext?.isReady && panel.sessionContext.session?.kernel?.status === "idle";
 }"""
+
+
+# For a page of its own: run all cells as soon as the kernel is there, with nobody waiting for it.
+BEGIN = """(async () => {
+  const ready = READY;
+  while (!ready()) await new Promise((go) => setTimeout(go, 200));
+  await window.jupyterapp.commands.execute("notebook:run-all-cells");
+})();""".replace("READY", READY)
+DONE = f"() => {{ const p = ({PROGRESS})(); return p.errors.length || (!p.waiting && p.status === 'idle'); }}"
 
 
 class NotebookPage:
@@ -32,9 +43,12 @@ class NotebookPage:
         self.failures = []
         page.on("pageerror", lambda error: self.failures.append(str(error)))
 
+    def address(self, name):
+        return f"{self.lab.url}/lab/workspaces/auto-{abs(hash(name)) % 10**6}/tree/{name}?reset"
+
     def open(self, name):
         """Open the notebook and wait for its kernel: until then Lab's "Run All" silently runs nothing."""
-        self.page.goto(f"{self.lab.url}/lab/workspaces/auto-{abs(hash(name)) % 10**6}/tree/{name}?reset")
+        self.page.goto(self.address(name))
         self.page.wait_for_function(READY, timeout=180_000)
         return self
 
@@ -42,9 +56,18 @@ class NotebookPage:
         """Run > Run All Cells, as a reader does; returns the errors that cells ended with."""
         self.page.get_by_role("menuitem", name="Run", exact=True).click()
         self.page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        # After an error Lab runs no further cell.
-        done = f"() => {{ const p = ({PROGRESS})(); return p.errors.length || (!p.waiting && p.status === 'idle'); }}"
-        self.page.wait_for_function(done, timeout=seconds * 1000, polling=200)
+        return self.wait_for_all(seconds)
+
+    def begin(self, name):
+        """Open the notebook and run all cells, without waiting for either; `wait_for_all` then does."""
+        self.page.add_init_script(BEGIN)
+        self.page.goto(self.address(name), wait_until="commit")
+        return self
+
+    def wait_for_all(self, seconds):
+        """Wait until all cells have run, or one has failed: after an error Lab runs no further cell."""
+        self.page.wait_for_function(LOADED, timeout=seconds * 1000)
+        self.page.wait_for_function(DONE, timeout=seconds * 1000, polling=200)
         return self.page.evaluate(PROGRESS)["errors"]
 
     def reach(self, number):
@@ -79,10 +102,29 @@ class NotebookPage:
         found = Axe().run(self.page, context={"include": [[selector]]}).response["violations"]
         return [f"{item['id']}: {item['help']}: {node['html'][:200]}" for item in found for node in item["nodes"]]
 
+    def save(self):
+        self.page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
+        self.page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
+
     def shut_down(self):
-        """End the kernels of all notebooks, so that the next test starts afresh."""
-        if self.page.evaluate("Boolean(window.jupyterapp)"):
-            self.page.evaluate("window.jupyterapp.serviceManager.sessions.shutdownAll()")
+        """End this notebook's kernel; others may be at work beside it."""
+        self.page.evaluate("window.jupyterapp?.shell.currentWidget?.sessionContext?.shutdown()")
+
+
+    def close(self):
+        self.shut_down()
+        self.page.context.close()
+
+
+@contextmanager
+def opened(new_context, jupyterlab, name):
+    """A page with this notebook, all of whose cells have run. new_context: makes a context of the browser."""
+    notebook = NotebookPage(new_context().new_page(), jupyterlab)
+    try:
+        assert notebook.open(name).run_all() == []
+        yield notebook
+    finally:
+        notebook.close()
 
 
 def settled(explorer):

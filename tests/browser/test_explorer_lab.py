@@ -1,7 +1,7 @@
 """An explorer over a real function in a real JupyterLab: what it shows is what Python computes."""
 
 import pytest
-from notebook_page import NotebookPage, settled
+from notebook_page import opened, settled
 from playwright.sync_api import expect
 
 SETTINGS = '''
@@ -60,15 +60,13 @@ explore(lambda amount, bits: {"product": amount * bits}, amount=(0, 0.95), bits=
 
 
 @pytest.fixture(scope="module")
-def notebook(browser, browser_context_args, jupyterlab):
-    """One notebook for all tests here: each begins with a reset, and the one that restarts the kernel is the last."""
-    context = browser.new_context(**browser_context_args)
-    jupyterlab.write("explorer.ipynb", SETTINGS, "explorer", GUESS, PLAIN)
-    opened = NotebookPage(context.new_page(), jupyterlab)
-    assert opened.open("explorer.ipynb").run_all() == []
-    yield opened
-    opened.shut_down()
-    context.close()
+def notebook(lab_context, jupyterlab, lesson_pages):
+    """One notebook for all tests here: each begins with a reset, and the one that restarts the kernel is the last.
+
+    The first lessons run meanwhile, if their tests follow.
+    """
+    with opened(lab_context, jupyterlab, jupyterlab.write("explorer.ipynb", SETTINGS, "explorer", GUESS, PLAIN)) as one:
+        yield one
 
 
 @pytest.fixture
@@ -199,15 +197,14 @@ def test_a_restarted_kernel_leaves_a_line_that_says_what_to_do(explorer, noteboo
     expect(explorer.get_by_role("alert")).to_contain_text("Run this cell again")
     expect(explorer.get_by_label("Share of weights removed")).to_be_disabled()
     notebook.reach(3)
-    plain = notebook.page.locator(".jp-OutputArea").filter(has=notebook.page.locator(".sl-explore")).last
+    plain = notebook.page.locator(".jp-OutputArea").filter(has=notebook.page.locator(".widget-vbox")).last
     expect(plain.locator(".sl-reopened")).to_contain_text("Nothing moves below? Run this cell")
     expect(plain.locator(".sl-reopened")).to_be_visible()
 
 
 def test_a_reopened_notebook_says_what_to_do(notebook):
     """Saved, kernel gone, page loaded anew: JupyterLab knows no such widget any more."""
-    notebook.page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")
-    notebook.page.wait_for_function("!window.jupyterapp.shell.currentWidget.context.model.dirty")
+    notebook.save()
     notebook.shut_down()
     notebook.open("explorer.ipynb")
     for number in (1, 2, 3):  # the explorer, the guess, the plain sliders

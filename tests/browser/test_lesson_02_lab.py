@@ -1,10 +1,11 @@
 """Lesson 02 as a student meets it: opened in JupyterLab, run from top to bottom, its explorer moved."""
 
 import pytest
+import torch
 from everyone import fit_for_everyone
+from lesson_pages import own_slider, shown
 from notebook_page import settled
 from playwright.sync_api import expect
-from test_lessons import opened, shown
 
 from shrinklab.channels import recalibrate_batch_norm, shrink_channels
 from shrinklab.data import load
@@ -13,14 +14,9 @@ from shrinklab.metrics import accuracy
 from shrinklab.models import pretrained
 
 
-@pytest.fixture(scope="module")
-def costs(browser, browser_context_args, jupyterlab):
-    yield from opened(browser, browser_context_args, jupyterlab, "02_size_work_time")
-
-
-def test_lesson_02_runs_and_its_explorer_shows_what_the_library_computes(costs):
-    assert costs.errors == []
-    explorer = costs.reach_explorer()
+def test_lesson_02_runs_and_its_explorer_shows_what_the_library_computes(lesson):
+    assert lesson.errors == []
+    explorer = lesson.reach_explorer()
     model, data = pretrained("resnet8"), load("cifar10")
     images, calibration = data.validation[:250], data.train.images[:500]
     slider = explorer.get_by_label("Share of channels kept")
@@ -40,5 +36,10 @@ def test_lesson_02_runs_and_its_explorer_shows_what_the_library_computes(costs):
     explorer.get_by_label("Images at a time").select_option("8")
     expect(explorer.locator(".sl-headline")).to_contain_text("batch 8")
     assert len(seen) > 2
-    fit_for_everyone(costs)
-    assert costs.failures == []
+    small = shrink_channels(model, 0.75, example=images.images[:1])
+    weights = sum(layer.weight.numel() for layer in small.modules() if isinstance(layer, torch.nn.Conv2d))
+    macs = count_macs(small, images.images[:1])
+    own_slider(lesson, "Home", f"{weights:,} weights, {macs - small.fc.weight.numel():,} MACs "
+                               f"(the library, with the last layer: {macs:,})")
+    fit_for_everyone(lesson)
+    assert lesson.failures == []

@@ -2,11 +2,12 @@
 
 import pytest
 from everyone import fit_for_everyone
+from lesson_pages import own_slider, picture, shown
 from notebook_page import settled
 from playwright.sync_api import expect
-from test_lessons import opened, picture, shown
 
-from shrinklab.channels import recalibrate_batch_norm, shrink_channels
+from shrinklab.channels import channel_groups, recalibrate_batch_norm, shrink_channels
+from shrinklab.criteria import l1
 from shrinklab.data import load
 from shrinklab.files import file_bytes
 from shrinklab.measure import count_macs
@@ -14,14 +15,9 @@ from shrinklab.metrics import accuracy
 from shrinklab.models import pretrained
 
 
-@pytest.fixture(scope="module")
-def channels(browser, browser_context_args, jupyterlab):
-    yield from opened(browser, browser_context_args, jupyterlab, "06_channels")
-
-
-def test_lesson_06_runs_and_its_explorer_shows_what_the_library_computes(channels):
-    assert channels.errors == []
-    explorer = channels.reach_explorer()
+def test_lesson_06_runs_and_its_explorer_shows_what_the_library_computes(lesson):
+    assert lesson.errors == []
+    explorer = lesson.reach_explorer()
     data, resnet = load("cifar10"), pretrained("resnet8")
     photos = data.validation[:250]
     slider = explorer.get_by_label("Share of channels removed")
@@ -40,6 +36,12 @@ def test_lesson_06_runs_and_its_explorer_shows_what_the_library_computes(channel
     assert settled(explorer)["recalibrate"] is True
     fresh = recalibrate_batch_norm(small, data.train.images[:100])
     assert shown(explorer, "accuracy") == pytest.approx(accuracy(fresh, photos), abs=0.005)
-    fit_for_everyone(channels)
-    assert channels.failures == []
-    picture(channels, "06", explorer)
+    table = {group.name: sum(l1(resnet.get_submodule(name).weight.detach()).flatten(1).sum(1) for name in group.makes)
+             for group in channel_groups(resnet, data.example)}
+    small = shrink_channels(resnet, 0.15, criterion=table, example=data.example)
+    size = sum(parameter.numel() for parameter in small.parameters())
+    own_slider(lesson, "ArrowRight", f"{size:,} parameters, {accuracy(small, data.validation[:500]):.1%} of the photos "
+                                     "right", within=0.3)
+    fit_for_everyone(lesson)
+    assert lesson.failures == []
+    picture(lesson, "06", explorer)

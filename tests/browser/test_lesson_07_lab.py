@@ -1,21 +1,23 @@
 """Lesson 07 as a student meets it: opened in JupyterLab, run from top to bottom, its explorer moved."""
 
+from functools import partial
+
 import pytest
 from everyone import fit_for_everyone
+from lesson_pages import own_slider, picture, shown
 from playwright.sync_api import expect
-from test_lessons import opened, picture, shown
 
+from shrinklab.affine import choose_qparams, fake_quantize, min_max
+from shrinklab.data import load
+from shrinklab.metrics import accuracy
+from shrinklab.models import pretrained
+from shrinklab.quantize import round_weights
 from shrinklab.widgets import bits_explorer
 
 
-@pytest.fixture(scope="module")
-def bits(browser, browser_context_args, jupyterlab):
-    yield from opened(browser, browser_context_args, jupyterlab, "07_int8_by_hand")
-
-
-def test_lesson_07_runs_and_its_explorer_shows_what_the_library_computes(bits):
-    assert bits.errors == []
-    explorer = bits.reach_explorer()
+def test_lesson_07_runs_and_its_explorer_shows_what_the_library_computes(lesson):
+    assert lesson.errors == []
+    explorer = lesson.reach_explorer()
     here = bits_explorer()
     slider = explorer.get_by_label("Bits of each weight")
     slider.focus()
@@ -35,6 +37,10 @@ def test_lesson_07_runs_and_its_explorer_shows_what_the_library_computes(bits):
             assert shown(explorer, name) == pytest.approx(number["value"]), name
         seen.add(wanted["headline"])
     assert len(seen) == 5
-    fit_for_everyone(bits)
-    assert bits.failures == []
-    picture(bits, "07", explorer)
+    model, images = pretrained("lenet"), load("mnist").validation[:1000]
+    grid = partial(choose_qparams, bits=2)
+    small = round_weights(model, lambda weight: fake_quantize(weight, grid(*min_max(weight.flatten()))))
+    own_slider(lesson, "Home", f"2 bits: {accuracy(small, images):.1%} of the images right", within=0.15)
+    fit_for_everyone(lesson)
+    assert lesson.failures == []
+    picture(lesson, "07", explorer)
