@@ -23,22 +23,22 @@ def lesson_of(path):
 
 
 class LessonPages:
-    """A page for each lesson of a session, in the order of their tests; the next ones run beforehand."""
+    """A page for each lesson. names: those whose tests follow, in their order; the next ones run beforehand."""
 
-    def __init__(self, new_context, jupyterlab, names):
-        self.new_context, self.lab, self.names, self.pages = new_context, jupyterlab, names, {}
-        self._begin(0, AT_ONCE - 1)
+    def __init__(self, new_context, jupyterlab, names=()):
+        self.new_context, self.lab, self.names, self.pages = new_context, jupyterlab, list(names), {}
+        self._begin(self.names[:AT_ONCE - 1])
 
     def finished(self, name):
         """The page of this lesson, once all its cells have run; `errors` is what they ended with."""
-        place = self.names.index(name)
-        self._begin(place, AT_ONCE - 1)
+        coming = self.names[self.names.index(name):] if name in self.names else [name]
+        self._begin(coming[:AT_ONCE - 1])
         self.pages[name].errors = self.pages[name].wait_for_all(600)
-        self._begin(place, AT_ONCE)
+        self._begin(coming[:AT_ONCE])
         return self.pages[name]
 
-    def _begin(self, place, count):
-        for name in self.names[place:place + count]:
+    def _begin(self, names):
+        for name in names:
             if name not in self.pages:
                 self.pages[name] = NotebookPage(self.new_context().new_page(), self.lab).begin(f"{name}/{name}.ipynb")
 

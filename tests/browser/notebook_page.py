@@ -97,9 +97,10 @@ class NotebookPage:
                            f"JupyterLab {name}")
         expect(self.page.locator(f"body[data-jp-theme-light='{json.dumps(name == 'Light')}']")).to_be_attached()
 
-    def violations(self, selector):
-        """What axe-core finds wrong in the elements of this selector, as readable lines."""
-        found = Axe().run(self.page, context={"include": [[selector]]}).response["violations"]
+    def violations(self, selector, rules=()):
+        """What axe-core finds wrong in the elements of this selector, as readable lines. rules: only those."""
+        options = {"resultTypes": ["violations"]} | ({"runOnly": list(rules)} if rules else {})
+        found = Axe().run(self.page, context={"include": [[selector]]}, options=options).response["violations"]
         return [f"{item['id']}: {item['help']}: {node['html'][:200]}" for item in found for node in item["nodes"]]
 
     def save(self):
