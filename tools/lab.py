@@ -17,8 +17,9 @@ CONFIG = Path(__file__).resolve().parent / "lab_config"
 def environment(base):
     """The variables for JupyterLab: base, with lab_config as its first folder of settings.
 
-    lab_config turns off nbgrader's panels and JupyterLab's look-ups on the network. nbgrader's Validate button
-    calls an unwritten exercise a success, because our checks score and don't raise; `make check` is right.
+    lab_config turns off nbgrader's panels and JupyterLab's look-ups on the network, and lets a kernel's answers go out
+    at once (`shrinklab.widgets.websocket`). nbgrader's Validate button calls an unwritten exercise a success, because
+    our checks score and don't raise; `make check` is right.
     """
     folders = [str(CONFIG), base.get("JUPYTER_CONFIG_PATH", "")]
     return {**base, "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, folders))}

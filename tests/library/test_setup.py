@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
+from traitlets.utils.importstring import import_item
 
 import bootstrap
 import lab
@@ -517,3 +519,22 @@ def test_a_conftest_above_others_is_not_searched_for_doctests():
     found = sorted((ROOT / "tests").rglob("conftest.py"))
     above = [path for path in found if any(path.parent in other.parents for other in found if other != path)]
     assert [path for path in above if 'collect_ignore = ["conftest.py"]' not in path.read_text()] == []
+
+
+# JupyterLab ---------------------------------------------------------------------------------------------------
+
+
+def test_jupyterlabs_answers_go_out_at_once(monkeypatch):
+    """The server of `make lab` sends with TCP_NODELAY; otherwise a quick answer waits 40 ms for the browser."""
+    config, asked = json.loads((lab.CONFIG / "jupyter_server_config.json").read_text()), []
+    connection = import_item(config["ServerApp"]["kernel_websocket_connection_class"])
+
+    class Handler:
+        def set_nodelay(self, value):
+            asked.append(value)
+
+    monkeypatch.setattr(ZMQChannelsWebsocketConnection, "connect", lambda self: asked.append("connected"))
+    monkeypatch.setattr(connection, "websocket_handler", Handler())
+    connection.connect(connection.__new__(connection))
+    assert issubclass(connection, ZMQChannelsWebsocketConnection)
+    assert asked == [True, "connected"]
