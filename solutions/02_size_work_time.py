@@ -681,8 +681,8 @@ def against_the_bound(network, batch):
 explore(against_the_bound, network=["ResNet8", "MobileNet"], batch=[1, 4, 16])
 
 # %% [markdown] key="bound-use-after"
-# What to look for: with one photo at a time both stay further from their bound. That is a third cost, beside MACs and
-# bytes. Each call of a layer has a **fixed cost**, whatever it computes, and MobileNet calls more layers.
+# What to look for: with one photo at a time both usually stay further from their bound. That is a third cost, beside
+# MACs and bytes. Each call of a layer has a **fixed cost**, whatever it computes, and MobileNet calls more layers.
 # MobileNet also moves more bytes than ResNet8: its **depthwise** convolutions look at one channel each, hardly any work
 # for each number fetched. So fewer MACs need not be sooner done.
 
