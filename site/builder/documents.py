@@ -6,8 +6,8 @@ from autograder.authoring.pages import glossary
 from autograder.authoring.source import read_lesson
 from builder.links import document_links, notebook_links
 
-GUIDES = {"docs/instructors.md": "instructors", "docs/grading.md": "grading", "docs/authoring.md": "authoring",
-          "docs/questions.md": "questions"}
+GUIDES = {"docs/instructors.md": "instructors", "docs/grading.md": "grading", "docs/hostile.md": "hostile",
+          "docs/authoring.md": "authoring", "docs/questions.md": "questions"}
 
 
 def guide_pages(root, settings):
