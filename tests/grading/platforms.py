@@ -28,9 +28,9 @@ def gradebook(*students, column="Lesson 90 (4711)", most="5.00"):
 
 
 def make_zip(path, members):
-    """A zip of {name: text or bytes}."""
+    """A zip of {name: text or bytes}; the same members make the same bytes, at whatever time."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as made:
         for name, data in members.items():
-            made.writestr(name, data)
+            made.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
     return path

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import onnx
 import pytest
 import torch
-from conftest import boxes
+from tiny_course import boxes
 
 from autograder.capstone import Capstone, Entry, Records, write_board
 from autograder.capstone import service as service_module

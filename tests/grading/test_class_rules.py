@@ -5,9 +5,9 @@ import os
 import time
 
 import pytest
-from conftest import NAME, TinyCourse, boxes, with_sources
 from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
+from tiny_course import NAME, TinyCourse, boxes, with_sources
 
 from autograder.__main__ import main
 from autograder.cells import grade_id, is_task

@@ -6,7 +6,7 @@ import sys
 import threading
 
 import pytest
-from conftest import NAME, TinyCourse, with_sources
+from tiny_course import NAME, TinyCourse, with_sources
 
 from autograder.__main__ import main
 from autograder.course import Course

@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import NAME, TinyCourse, boxes, with_sources
+from tiny_course import NAME, TinyCourse, boxes, with_sources
 
 from autograder import demo
 from autograder.__main__ import main

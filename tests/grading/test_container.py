@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import with_sources
+from tiny_course import with_sources
 
 from autograder.engine import Stopped, Worker, box, container, run_notebook
 from autograder.engine.box import MIB, Box

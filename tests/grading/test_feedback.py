@@ -5,9 +5,9 @@ import json
 import re
 
 import pytest
-from conftest import NAME, TinyCourse, boxes, with_sources
 from nbformat import v4
 from nbgrader.api import Gradebook
+from tiny_course import NAME, TinyCourse, boxes, with_sources
 
 from autograder.__main__ import main
 from autograder.cells import grade_id

@@ -13,10 +13,10 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
-from conftest import NAME, TinyCourse
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from nbformat import v4
+from tiny_course import NAME, TinyCourse
 
 from autograder.course import put_tools_on_path
 from autograder.demo import fill

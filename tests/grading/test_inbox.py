@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from conftest import NAME, TinyCourse, boxes, with_sources
+from tiny_course import NAME, TinyCourse, boxes, with_sources
 
 from autograder.__main__ import main
 from autograder.inbox import MOST_ENTRIES, Inbox

@@ -10,11 +10,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from conftest import NAME, SOURCE, boxes, with_sources
 from nbformat import read
 from nbformat.v4 import new_code_cell
 from nbgrader.api import Gradebook
 from platforms import gradebook, make_zip, moodle_row, worksheet
+from tiny_course import NAME, SOURCE, boxes, with_sources
 
 from autograder.__main__ import main
 from autograder.authoring.__main__ import main as build

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import pytest
-from conftest import NAME
 from nbgrader.api import Gradebook
 from platforms import gradebook, moodle_row, worksheet
+from tiny_course import NAME
 
 from autograder.__main__ import main
 from autograder.course import Course, put_tools_on_path

@@ -7,9 +7,9 @@ import zipfile
 from datetime import UTC, datetime
 
 import pytest
-from conftest import NAME
 from nbgrader.api import Gradebook
 from platforms import make_zip, moodle_row, worksheet
+from tiny_course import NAME
 
 from autograder.__main__ import main
 from autograder.course import Course, put_tools_on_path

@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from conftest import NAME, TinyCourse, with_sources
+from tiny_course import NAME, TinyCourse, with_sources
 
 from autograder.authoring.build import build
 from autograder.demo import fill, sources

@@ -8,7 +8,7 @@ import signal
 import time
 
 import pytest
-from conftest import NAME, SOURCE, TinyCourse, with_sources
+from tiny_course import NAME, SOURCE, TinyCourse, with_sources
 
 from autograder.__main__ import main
 from autograder.course import Course

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import NAME, TinyCourse, with_sources
+from tiny_course import NAME, TinyCourse, with_sources
 
 from autograder.__main__ import main
 from autograder.authoring.expand import expand

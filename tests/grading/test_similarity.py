@@ -6,7 +6,7 @@ from pathlib import Path
 import nbformat.v4 as v4
 import pytest
 import yaml
-from conftest import NAME, TinyCourse, with_sources
+from tiny_course import NAME, TinyCourse, with_sources
 
 from autograder.__main__ import main
 from autograder.authoring.expand import expand

@@ -11,7 +11,7 @@ import sys
 import time
 
 import pytest
-from conftest import NAME, TinyCourse, with_sources
+from tiny_course import NAME, TinyCourse, with_sources
 
 from autograder import grade as grading
 from autograder.__main__ import main

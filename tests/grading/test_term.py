@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from conftest import NAME, QUESTIONS, SOURCE
+from tiny_course import NAME, QUESTIONS, SOURCE
 from traitlets.config import Config
 
 from autograder.__main__ import main

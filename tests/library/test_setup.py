@@ -132,6 +132,12 @@ def test_ci_runs_what_the_readme_tells_everyone_to_run():
     assert (ROOT / ".ci/run").read_text().splitlines()[-1] == "make test"
 
 
+def test_no_test_takes_something_from_a_conftest():
+    """All folders' conftests have one name: a process started by a test of one folder finds another folder's."""
+    for path in (ROOT / "tests").rglob("*.py"):
+        assert not re.search(r"^\s*(from|import) conftest\b", path.read_text(encoding="utf-8"), re.MULTILINE), path.name
+
+
 def test_a_students_workbook_changes_nothing_for_ruff(tmp_path):
     """ruff takes a folder beside the code for a package: an import of tools/workbook.py would change its place."""
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
