@@ -2,6 +2,8 @@
 
 import queue
 import threading
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 
 from autograder.runner.pool import Failed
 from shrinklab.errors import need
@@ -15,7 +17,7 @@ class Cluster:
 
     address: of the scheduler. A worker that dies while it has an item gives it back to the others; one that took
     several workers with it is a `Failed`. Raises RuntimeError when dask is not installed, when nobody answers at the
-    address, or when the cluster has no worker.
+    address, when the cluster has no worker, or when a worker has not the module of the function.
     """
 
     def __init__(self, function, common, address):
@@ -32,11 +34,22 @@ class Cluster:
             self._client.close()
             need(False, f"the Dask cluster at {address} has no worker", "it needs at least one",
                  f"start some: dask worker {address} --nthreads 1", RuntimeError)
+        self._need_module(function.__module__.split(".")[0])
         # The lesson goes with each submission: what was sent once is lost with the workers that held it.
         # None waits at a worker: Dask counts a worker's death against all that it has.
         self.function, self.common, self.width = function, common, sum(self._client.nthreads().values())
         self._answers = queue.SimpleQueue()
         self._held, self._lock = set(), threading.Lock()
+
+    def _need_module(self, name):
+        """A worker that cannot import what it is sent would die of it, and the host wait for ever."""
+        found = self._client.run(find_spec, name, on_error="return")
+        without = sorted(address for address, spec in found.items() if not isinstance(spec, ModuleSpec))
+        if without:
+            self._client.close()
+            need(False, f"the worker at {without[0]} has no module {name} ({len(without)} of {len(found)} have not)",
+                 "each worker imports the course as the host does",
+                 "install the course there, or start the worker in an environment that has it", RuntimeError)
 
     def submit(self, item):
         """Hand over one item."""

@@ -1,5 +1,6 @@
 """The same on a Dask cluster of two processes on this computer, whose workers may die."""
 
+import importlib
 import os
 import signal
 import sys
@@ -64,6 +65,13 @@ def work(common, item):
     if item == "raise":
         raise RuntimeError("the sandbox could not start")
     return common + item, threading.active_count()
+
+
+def test_a_worker_without_the_course_is_told_before_anything_runs(address, tmp_path, monkeypatch):
+    (tmp_path / "only_here.py").write_text("def work(common, item):\n    return item\n")
+    monkeypatch.syspath_prepend(tmp_path)  # the workers run already, with the path of before
+    with pytest.raises(RuntimeError, match="has no module only_here .2 of 2 .*each worker imports.*install the course"):
+        Cluster(importlib.import_module("only_here").work, "x", address)
 
 
 def test_what_fails_on_the_cluster_is_told_and_the_others_come_back(address):
