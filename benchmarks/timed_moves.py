@@ -85,7 +85,9 @@ def _explorer(explorer):
 
 
 def _box(box):
-    line = get_ipython().user_ns["In"][-1].strip().splitlines()[-1]
+    lines = get_ipython().user_ns["In"][-1].strip().splitlines()
+    line = next(line for line in reversed(lines) if not line.startswith((" ", ")", "]")))
     kind = "explore" if line.startswith("explore") else "plain slider"
-    FOUND.append({"where": line.split(",")[0].removeprefix("explore("), "kind": kind, "moves": box_moves(box)})
+    where = line.split(",")[0].removeprefix("explore(").removeprefix("ipywidgets.VBox([")
+    FOUND.append({"where": where, "kind": kind, "moves": box_moves(box)})
     return {"text/plain": line}

@@ -26,11 +26,19 @@ READY = """() => {
 }"""
 
 
-# For a page of its own: run all cells as soon as the kernel is there, with nobody waiting for it.
+# For a page of its own: run all cells as soon as the kernel is there, with nobody waiting for it. Asked again while no
+# cell has begun: asked too early, Lab runs nothing and does not say so.
 BEGIN = """(async () => {
   const ready = READY;
-  while (!ready()) await new Promise((go) => setTimeout(go, 200));
-  await window.jupyterapp.commands.execute("notebook:run-all-cells");
+  const wait = (ms) => new Promise((go) => setTimeout(go, ms));
+  const begun = () => Array.from(window.jupyterapp.shell.currentWidget.content.model?.cells ?? [])
+    .some((cell) => cell.type === "code" && (cell.executionCount !== null || cell.executionState === "running"));
+  for (;;) {
+    while (!ready()) await wait(200);
+    if (begun()) return;
+    window.jupyterapp.commands.execute("notebook:run-all-cells").catch(() => {});
+    await wait(3000);
+  }
 })();""".replace("READY", READY)
 DONE = f"() => {{ const p = ({PROGRESS})(); return p.errors.length || (!p.waiting && p.status === 'idle'); }}"
 
