@@ -10,7 +10,7 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from autograder.capstone.lock import locked
+from autograder.engine.turns import locked
 
 VERSION = 1
 

@@ -6,17 +6,14 @@ process is in a sandbox, so is this one, and the test photos and labels are not 
 """
 
 import ast
-import os
 import secrets
-import tempfile
 from dataclasses import asdict
-from pathlib import Path
 
 from autograder.capstone.entry import Entry
-from autograder.capstone.lock import locked
 from autograder.capstone.records import Records, key_of
 from autograder.cells import ALIAS
 from autograder.engine.process import Stopped
+from autograder.engine.turns import TURNS
 from shrinklab import capstone
 from shrinklab.calls import StudentError
 from shrinklab.data import load
@@ -114,13 +111,7 @@ def measured(model, seed, timer):
     start = seed % (len(data.test) - TEST_IMAGES + 1)
     images = capstone.moved_images(data.test[start:start + TEST_IMAGES], data, seed)
     try:
-        with alone():
+        with TURNS.alone():
             return {"measured": capstone.measure_pair(model, images, timer=timer), "why": ""}
     except Exception as error:
         return {"why": f"The network could not be exported and run ({type(error).__name__})."}
-
-
-def alone():
-    """Only one measurement at a time on this machine, whichever grader asks: a latency is taken with nobody else's."""
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    return locked(Path(tempfile.gettempdir()) / f"shrinklab-measuring-{user}")

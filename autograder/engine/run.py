@@ -9,6 +9,7 @@ from autograder.engine import outputs
 from autograder.engine.checks import Checks
 from autograder.engine.process import Stopped
 from autograder.engine.student import Student
+from autograder.engine.turns import TURNS
 from shrinklab.exercise import CheckResult
 
 CELL_SECONDS = 60
@@ -50,7 +51,7 @@ def run_notebook(notebook, *, pristine=None, seconds=CELL_SECONDS, total=TOTAL_S
     """
     lesson = _Lesson(pristine or notebook)
     graded, results, remarks, waiting = copy.deepcopy(notebook), {}, [], []
-    with Student(seconds=seconds, total=total, files=files, box=box) as student:
+    with TURNS.working(), Student(seconds=seconds, total=total, files=files, box=box) as student:
         student.services = lesson.services(student, lesson.sources(graded), entry)
         for cell in graded["cells"]:
             if cell["cell_type"] != "code":
