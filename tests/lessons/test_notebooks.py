@@ -10,6 +10,7 @@ import json
 import os
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 
 import nbformat.v4 as v4
 import pytest
@@ -91,7 +92,8 @@ def runs(number, tmp_path_factory):
         return await asyncio.gather(executed(solution(number), number, tmp_path_factory.mktemp("author")),
                                     executed(released(number), number, tmp_path_factory.mktemp("untouched")))
 
-    return asyncio.run(both())
+    with ThreadPoolExecutor(1) as apart:  # Playwright's loop, where a browser's test came before, runs in this thread
+        return apart.submit(lambda: asyncio.run(both())).result()
 
 
 @pytest.fixture(scope="module")
