@@ -31,6 +31,10 @@ def test_a_long_run_is_looked_at_in_tenths(bench):
     assert [row.unit for row in rows] == ["s", "MB", "MB"]
 
 
+def test_overhead_is_asked_of_the_ten_lessons(bench):
+    assert [name[:2] for name in bench.graded_lessons()] == [f"{number:02}" for number in range(1, 11)]
+
+
 def test_an_unknown_part_is_refused(bench, capsys):
     with pytest.raises(SystemExit):
         bench.arguments(["speed"])
